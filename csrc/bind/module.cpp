@@ -1,0 +1,58 @@
+// The extension module barewire._core: multi-phase initialisation and the list of features; no methods of its own.
+#include <new>
+
+#include "bind/state.h"
+#include "py/python.h"
+
+namespace barewire::bind {
+
+namespace {
+
+constexpr Feature features[] = {
+    // one entry per feature: &add_codec, &add_engine, ...
+    nullptr,
+};
+
+int execute(PyObject* module) {
+    auto* state = new (PyModule_GetState(module)) ModuleState();
+    for (Feature feature : features) {
+        if (feature != nullptr && !feature(module, *state)) return -1;
+    }
+    return 0;
+}
+
+void destroy(void* module) {
+    auto* state = static_cast<ModuleState*>(PyModule_GetState(static_cast<PyObject*>(module)));
+    if (state != nullptr) state->~ModuleState();
+}
+
+PyModuleDef_Slot slots[] = {
+    {Py_mod_exec, reinterpret_cast<void*>(&execute)},
+    {0, nullptr},
+};
+
+PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT,
+    "barewire._core",
+    "Wire-speed codecs and database engines behind the barewire package.",
+    sizeof(ModuleState),
+    nullptr,
+    slots,
+    nullptr,
+    nullptr,
+    &destroy,
+};
+
+}  // namespace
+
+ModuleState& state_of_module(PyObject* module) noexcept {
+    return *static_cast<ModuleState*>(PyModule_GetState(module));
+}
+
+ModuleState& state_of_type(PyTypeObject* type) noexcept {
+    return *static_cast<ModuleState*>(PyType_GetModuleState(type));
+}
+
+}  // namespace barewire::bind
+
+PyMODINIT_FUNC PyInit__core(void) { return PyModuleDef_Init(&barewire::bind::definition); }

@@ -1,0 +1,25 @@
+// The module's one state struct and how to reach it; features keep their own part in their own files.
+#pragma once
+
+#include "py/python.h"
+#include "py/ref.h"
+#include "walk/kinds.h"
+
+namespace barewire::bind {
+
+// Lives in the module object; built by the exec slot with placement new, destroyed by m_free.
+// Features register themselves by a function of type Feature listed in module.cpp.
+struct ModuleState {
+    walk::Kinds kinds;           // Python types and offsets resolved on first sight
+    py::Ref engine_type;         // heap type barewire._core.MongoEngine
+    py::Ref reactor_type;        // heap type barewire._core.Reactor
+};
+
+// State of the module that owns a method or a heap type.
+ModuleState& state_of_module(PyObject* module) noexcept;
+ModuleState& state_of_type(PyTypeObject* type) noexcept;
+
+// Adds functions and types of one feature to the module; false with a Python error set.
+using Feature = bool (*)(PyObject* module, ModuleState& state);
+
+}  // namespace barewire::bind

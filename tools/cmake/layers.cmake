@@ -1,0 +1,32 @@
+# One OBJECT library per Python-free layer of csrc/sources.txt. The layers that include Python.h are built by setup.py only,
+# and no Python include path exists here, so a wrong include does not compile.
+file(STRINGS ${CMAKE_SOURCE_DIR}/csrc/sources.txt lines REGEX "^[a-z]")
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/csrc/sources.txt)
+set(barewire_layers base lockfree wire pool net)
+foreach(line IN LISTS lines)
+  separate_arguments(parts UNIX_COMMAND "${line}")
+  list(GET parts 0 directory)
+  list(GET parts 1 name)
+  string(REGEX REPLACE "/.*" "" layer ${directory})
+  list(APPEND barewire_sources_${layer} ${CMAKE_SOURCE_DIR}/csrc/${directory}/${name})
+endforeach()
+
+set(barewire_objects "")
+foreach(layer IN LISTS barewire_layers)
+  if(barewire_sources_${layer})
+    list(REMOVE_DUPLICATES barewire_sources_${layer})
+    add_library(barewire_${layer} OBJECT ${barewire_sources_${layer}})
+    target_include_directories(barewire_${layer} PUBLIC ${CMAKE_SOURCE_DIR}/csrc)
+    list(APPEND barewire_objects $<TARGET_OBJECTS:barewire_${layer}>)
+  endif()
+endforeach()
+if(TARGET barewire_net)
+  target_link_libraries(barewire_net PUBLIC barewire::mongoc)
+endif()
+target_link_libraries(barewire_base PUBLIC barewire::xxhash)
+
+# Everything Python-free in one archive for tests, fuzz targets and benchmarks.
+add_library(barewire_core STATIC ${barewire_objects})
+set_target_properties(barewire_core PROPERTIES LINKER_LANGUAGE CXX)
+target_include_directories(barewire_core PUBLIC ${CMAKE_SOURCE_DIR}/csrc)
+target_link_libraries(barewire_core PUBLIC barewire::mongoc barewire::xxhash)
