@@ -1,0 +1,113 @@
+# A server process under the guard: start, signal, wait; the same for every server, knows no protocol.
+"""One server process that cannot outlive this program."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from .errors import EmbeddedServerError
+
+_GUARD = Path(__file__).with_name("_guard.py")
+
+# A library preloaded into Python (a sanitizer's runtime, say) is not meant for the server.
+_NOT_INHERITED = ("LD_PRELOAD", "DYLD_INSERT_LIBRARIES", "PYTHONHOME", "PYTHONPATH")
+
+
+class GuardedProcess:
+    """Starts ``command`` under a guard process that ends it when this program ends in any way.
+
+    Args:
+        command: the program's absolute path and its arguments.
+        log_path: file that gets the program's standard output and error, appended.
+        discard: folders to remove if this program dies without waiting for the process.
+
+    Raises:
+        EmbeddedServerError: the program or the guard could not be executed.
+    """
+
+    def __init__(self, command: Sequence[str], *, log_path: Path, discard: Sequence[Path] = ()) -> None:
+        self.returncode: int | None = None
+        self._owner = os.getpid()
+        self._pending = b""
+        self._guard: subprocess.Popen[bytes] | None = None
+        job = {
+            "command": [os.fspath(part) for part in command],
+            "parent": self._owner,
+            "discard": [os.fspath(folder) for folder in discard],
+        }
+        environment = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
+        with open(log_path, "ab") as log:
+            try:
+                self._guard = subprocess.Popen(
+                    # Isolated and without site-packages: starts in some 30 ms and cannot be led astray by the program's
+                    # own modules. A session of its own: Ctrl-C in a terminal is for the program, not for its server.
+                    [sys.executable, "-I", "-S", os.fspath(_GUARD), json.dumps(job)],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    bufsize=0,
+                    env=environment,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise EmbeddedServerError(f"cannot execute the Python interpreter {sys.executable!r}: {error}") from error
+        report = self._next_report(30.0)
+        if report is None or "pid" not in report:
+            reason = report["failed"] if report and "failed" in report else "its guard process did not answer"
+            self.close()
+            raise EmbeddedServerError(f"cannot execute {command[0]}: {reason}")
+        self.pid: int = report["pid"]
+
+    @property
+    def inherited(self) -> bool:
+        """Whether this is the copy in a forked child, which must leave the parent's server alone."""
+        return os.getpid() != self._owner
+
+    def _next_report(self, timeout: float) -> dict | None:
+        """The guard's next line; None after ``timeout`` seconds or when the guard is gone."""
+        deadline = time.monotonic() + timeout
+        output = self._guard.stdout.fileno()
+        poll = select.poll()
+        poll.register(output, select.POLLIN)
+        while b"\n" not in self._pending:
+            if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+                return None
+            data = os.read(output, 4096)
+            if not data:
+                # The guard was killed; on Linux the kernel has killed the server with it.
+                return {"exit": -9}
+            self._pending += data
+        line, _, self._pending = self._pending.partition(b"\n")
+        return json.loads(line)
+
+    def wait(self, timeout: float) -> int | None:
+        """Wait up to ``timeout`` seconds; the exit code (negative: the signal that ended it), or None."""
+        if self.returncode is None:
+            report = self._next_report(timeout)
+            if report is not None:
+                self.returncode = report.get("exit", 1)
+                self.close()
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal to the server itself; nothing happens if it has ended."""
+        if self.wait(0) is None:
+            try:
+                # Through the guard, which is the server's parent: it knows that the process id is still the server's.
+                os.write(self._guard.stdin.fileno(), b"%d\n" % number)
+            except BrokenPipeError:
+                self.wait(5.0)
+
+    def close(self) -> None:
+        """Let the guard go, which ends the server if it still runs."""
+        guard = self._guard
+        guard.stdin.close()
+        guard.stdout.close()
+        guard.wait()

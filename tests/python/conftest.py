@@ -1,0 +1,49 @@
+# Fixtures for every Python test: servers, started once per run and only if a test asks, and databases of one's own.
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from barewire.embedded import MongoServer
+
+
+@pytest.fixture(scope="session")
+def mongo_server() -> Iterator[MongoServer]:
+    """A replica set of one with fail points allowed, shared by all tests: whoever kills or pauses a server, or sets a
+    fail point that others would meet, starts a MongoServer for that."""
+    with MongoServer(enable_test_commands=True) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mongo_uri(request: pytest.FixtureRequest) -> str:
+    """The server for ordinary tests: $BAREWIRE_TEST_MONGODB, else the shared embedded one.
+
+    With w=1: a replica set's default waits for the journal, which only makes tests slow.
+    """
+    uri = os.environ.get("BAREWIRE_TEST_MONGODB") or request.getfixturevalue("mongo_server").uri
+    if "w=" in uri.partition("?")[2]:
+        return uri
+    separator = "&" if "?" in uri else "?" if uri.count("/") > 2 else "/?"
+    return f"{uri}{separator}w=1"
+
+
+@pytest.fixture(scope="session")
+def standalone_server() -> Iterator[MongoServer]:
+    """A server without a replica set (no sessions' retries, no transactions), shared by all tests."""
+    with MongoServer(replica_set=False, enable_test_commands=True) as server:
+        yield server
+
+
+@pytest.fixture
+def database_name(mongo_uri: str) -> Iterator[str]:
+    """The name of a database that no other test uses; dropped afterwards."""
+    import pymongo
+
+    name = f"test_{uuid.uuid4().hex}"
+    yield name
+    with pymongo.MongoClient(mongo_uri) as client:
+        client.drop_database(name)
