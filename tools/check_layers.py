@@ -27,7 +27,7 @@ MAY_INCLUDE = {
     "pool": {"lockfree", "base"},
     "walk": {"py", "wire", "base"},
     "net": {"pool", "lockfree", "wire", "base"},
-    "bind": {"walk", "wire", "net", "py", "base"},
+    "bind": {"walk", "net", "py", "base"},
 }
 # Inside these layers the sub-folders are siblings: they must not include each other.
 SIBLINGS = {"net": {"mongo", "pg"}, "wire": {"bson", "pg"}}
