@@ -11,7 +11,7 @@
 
 namespace barewire::walk {
 
-struct CachedOptions;
+struct CodecOptions;
 
 // What an exact type is, found by its address. `unknown` covers subclasses and everything a user defines.
 enum class Kind : std::uint8_t {
@@ -59,7 +59,8 @@ struct Kinds {
     SlotOffset datetime_ms_value = -1;
     SlotOffset dbref_collection = -1, dbref_database = -1, dbref_id = -1, dbref_kwargs = -1;
 
-    std::shared_ptr<CachedOptions> cached_options;      // owned by options.cpp
+    // Written by options.cpp only.
+    std::shared_ptr<const CodecOptions> default_options, cached_options;
 
     // Kind of an exact type; one probe in nearly every case.
     BAREWIRE_INLINE Kind kind_of(PyTypeObject* type) const noexcept {

@@ -1,6 +1,8 @@
 // A CodecOptions object of `bson`, read once into plain fields; the readers and writers never look at the tuple again.
 #pragma once
 
+#include <memory>
+
 #include "py/python.h"
 #include "py/ref.h"
 #include "walk/kinds.h"
@@ -29,8 +31,8 @@ struct CodecOptions {
 // Reads `object` (None or nullptr: the defaults). TypeError "codec_options must be an instance of CodecOptions" otherwise.
 [[nodiscard]] bool resolve_codec_options(Kinds& kinds, PyObject* object, CodecOptions& out);
 
-// The same, remembered in `kinds` for the object seen last (a collection uses one object for its whole life).
-// The pointer stays valid until the next call; nullptr with a Python error set.
-[[nodiscard]] const CodecOptions* cached_codec_options(Kinds& kinds, PyObject* object);
+// The same, remembered in `kinds` for the defaults and for the object seen last (a collection uses one object for its
+// whole life). Shared, because user code that runs during a walk may ask for other options; empty with a Python error set.
+[[nodiscard]] std::shared_ptr<const CodecOptions> cached_codec_options(Kinds& kinds, PyObject* object);
 
 }  // namespace barewire::walk
