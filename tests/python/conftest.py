@@ -1,4 +1,4 @@
-# Fixtures for every Python test: servers, started once per run and only if a test asks, and databases of one's own.
+# Fixtures for every Python test: servers, started once and only if a test asks; databases of one's own.
 from __future__ import annotations
 
 import os
@@ -12,8 +12,8 @@ from barewire.embedded import MongoServer
 
 @pytest.fixture(scope="session")
 def mongo_server() -> Iterator[MongoServer]:
-    """A replica set of one with fail points allowed, shared by all tests: whoever kills or pauses a server, or sets a
-    fail point that others would meet, starts a MongoServer for that."""
+    """A replica set of one with fail points allowed, shared by all tests: whoever kills or pauses a server,
+    or sets a fail point that others would meet, starts a MongoServer for that."""
     with MongoServer(enable_test_commands=True) as server:
         yield server
 

@@ -1,14 +1,15 @@
-# The small process between a Python program and its server; standard library only, run by its path, imports nothing of Barewire.
+# The small process between a Python program and its server; run by its path, imports nothing of Barewire.
 """Runs one server and makes sure that it never outlives the program that asked for it.
 
-Called with one argument, a JSON object: ``command`` (list of str), ``parent`` (process id), ``discard`` (folders to
-remove when the program died without stopping the server). Standard input carries one signal number per line, to be
-sent to the server; its end means that the program is gone. Standard output carries one JSON object per line:
-``{"pid": n}``, then ``{"exit": code}``, or ``{"failed": text}``. The server writes its log to our standard error.
+Called with one argument, a JSON object: ``command`` (list of str), ``parent`` (process id), ``discard``
+(folders to remove when the program died without stopping the server). Standard input carries one signal
+number per line, to be sent to the server; its end means that the program is gone. Standard output carries one
+JSON object per line: ``{"pid": n}``, ``{"sent": signal}`` for each signal, ``{"exit": code}``; or
+``{"failed": text}``. The server writes its log to our standard error.
 
 A process of its own is needed because nothing else works everywhere: atexit does not run after SIGKILL, and
-PR_SET_PDEATHSIG fires when the *thread* that started the child ends. This process has one thread, so here it is right,
-and covers the case that this process is killed itself.
+PR_SET_PDEATHSIG fires when the *thread* that started the child ends. This process has one thread, so here it
+is right, and covers the case that this process is killed itself.
 """
 
 import json
@@ -93,8 +94,18 @@ class Guard:
                     return self.end_orphan()
                 *lines, commands = (commands + data).split(b"\n")
                 for line in lines:
-                    self.server.send_signal(int(line))
+                    self.send(int(line))
         _report(exit=self.server.returncode)
+
+    def send(self, number):
+        """Send one signal and say so; a stop is said when it has taken effect in every thread."""
+        self.server.send_signal(number)
+        if number == signal.SIGSTOP and hasattr(os, "waitid"):
+            try:
+                os.waitid(os.P_PID, self.server.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+            except ChildProcessError:
+                pass  # it had ended before
+        _report(sent=number)
 
     def end_orphan(self):
         """End the server and, if nobody wants its data, remove them."""

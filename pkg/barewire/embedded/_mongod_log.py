@@ -45,7 +45,7 @@ class MongodLog:
         return any(wanted in line for line in lines)
 
     def tail(self, lines: int = 20, *, width: int = 400) -> str:
-        """The last ``lines`` lines of this run, each cut to ``width`` characters; errors before them are kept."""
+        """The last ``lines`` lines of this run, cut to ``width`` characters; earlier errors are shown too."""
         try:
             with open(self.path, "rb") as file:
                 size = file.seek(0, 2)

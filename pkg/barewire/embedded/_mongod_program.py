@@ -44,10 +44,10 @@ def _checked(program: str | os.PathLike[str], origin: str) -> Path:
 
 
 def find_mongod(program: str | os.PathLike[str] | None = None) -> Path:
-    """The mongod to use: ``program``, else ``$BAREWIRE_MONGOD``, else the one on PATH, else one installed from PyPI.
+    """The mongod to use: ``program``, else ``$BAREWIRE_MONGOD``, else one on PATH, else one from PyPI.
 
     Raises:
-        EmbeddedServerError: there is none (the text says how to get one), or the named one cannot be executed.
+        EmbeddedServerError: there is none (the text says how to get one), or it cannot be executed.
     """
     if program is not None:
         return _checked(program, "mongod")

@@ -6,11 +6,11 @@ from __future__ import annotations
 import random
 import socket
 
-# Outside the ranges from which Linux (32768 up) and macOS (49152 up) give ports to outgoing connections: a server
-# that is stopped and started again would otherwise find its port taken by somebody's client now and then.
+# Outside the ranges from which Linux (32768 up) and macOS (49152 up) give ports to outgoing connections: a
+# server that is started again would otherwise find its port taken by somebody's client now and then.
 _FIRST, _LAST = 20000, 32000
 
-# Seeded from the operating system, so that forked test workers and programs that call random.seed() do not agree.
+# Seeded from the operating system: forked test workers and programs that call random.seed() must not agree.
 _random = random.SystemRandom()
 
 

@@ -20,6 +20,9 @@ _GUARD = Path(__file__).with_name("_guard.py")
 _NOT_INHERITED = ("LD_PRELOAD", "DYLD_INSERT_LIBRARIES", "PYTHONHOME", "PYTHONPATH")
 
 
+_ANSWER_SECONDS = 30.0  # for the guard, which needs milliseconds on a quiet machine
+
+
 class GuardedProcess:
     """Starts ``command`` under a guard process that ends it when this program ends in any way.
 
@@ -46,8 +49,8 @@ class GuardedProcess:
         with open(log_path, "ab") as log:
             try:
                 self._guard = subprocess.Popen(
-                    # Isolated and without site-packages: starts in some 30 ms and cannot be led astray by the program's
-                    # own modules. A session of its own: Ctrl-C in a terminal is for the program, not for its server.
+                    # Isolated and without site-packages: starts in some 30 ms and cannot be led astray by the
+                    # program's own modules. A session of its own: Ctrl-C in a terminal is not for the server.
                     [sys.executable, "-I", "-S", os.fspath(_GUARD), json.dumps(job)],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
@@ -57,8 +60,8 @@ class GuardedProcess:
                     start_new_session=True,
                 )
             except OSError as error:
-                raise EmbeddedServerError(f"cannot execute the Python interpreter {sys.executable!r}: {error}") from error
-        report = self._next_report(30.0)
+                raise EmbeddedServerError(f"cannot execute Python ({sys.executable!r}): {error}") from error
+        report = self._next_report(_ANSWER_SECONDS)
         if report is None or "pid" not in report:
             reason = report["failed"] if report and "failed" in report else "its guard process did not answer"
             self.close()
@@ -90,20 +93,23 @@ class GuardedProcess:
     def wait(self, timeout: float) -> int | None:
         """Wait up to ``timeout`` seconds; the exit code (negative: the signal that ended it), or None."""
         if self.returncode is None:
-            report = self._next_report(timeout)
-            if report is not None:
-                self.returncode = report.get("exit", 1)
-                self.close()
+            self._ended(self._next_report(timeout))
         return self.returncode
+
+    def _ended(self, report: dict | None) -> None:
+        if report is not None and "exit" in report:
+            self.returncode = report["exit"]
+            self.close()
 
     def send_signal(self, number: int) -> None:
         """Send a signal to the server itself; nothing happens if it has ended."""
         if self.wait(0) is None:
             try:
-                # Through the guard, which is the server's parent: it knows that the process id is still the server's.
+                # Through the guard, the server's parent: it knows that the process id is still the server's.
                 os.write(self._guard.stdin.fileno(), b"%d\n" % number)
             except BrokenPipeError:
-                self.wait(5.0)
+                pass  # it has just ended: its last report is there or comes
+            self._ended(self._next_report(_ANSWER_SECONDS))
 
     def close(self) -> None:
         """Let the guard go, which ends the server if it still runs."""

