@@ -7,6 +7,8 @@ import pymongo
 import pymongo.database
 import pytest
 
+pytest.register_assert_rewrite("parity_fixtures")
+
 
 @pytest.fixture(scope="session")
 def pymongo_client(mongo_uri: str) -> Iterator[pymongo.MongoClient]:
