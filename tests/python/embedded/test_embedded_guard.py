@@ -111,8 +111,8 @@ def test_paused_server_of_a_killed_program() -> None:
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux ties a child to its parent")
-def test_guard_killed() -> None:
-    program, server, guard, _ = _start("sleep")
+def test_guard_killed(tmp_path) -> None:
+    program, server, guard, _ = _start("sleep", str(tmp_path))  # nobody is left who would remove a temporary one
     try:
         os.kill(guard, signal.SIGKILL)
         assert _gone(server)
