@@ -174,7 +174,8 @@ def test_large_batches_and_documents(mongo_uri: str, database_name: str, pymongo
         assert pymongo_client[database_name].things.count_documents({}) == 60
         with pytest.raises(pymongo.errors.DocumentTooLarge):
             things.insert_one({"x": "x" * (17 * 1024 * 1024)})
-        with pytest.raises(pymongo.errors.DocumentTooLarge):
+        # In a bulk PyMongo leaves this to the server; the parity scenarios compare the texts.
+        with pytest.raises((pymongo.errors.DocumentTooLarge, pymongo.errors.OperationFailure)):
             things.insert_many([{"_id": "small"}, {"x": "x" * (17 * 1024 * 1024)}])
         assert things.find_one({"_id": 59})["x"] == "x" * 1_000_000
 
