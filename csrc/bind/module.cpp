@@ -1,6 +1,7 @@
 // The extension module barewire._core: multi-phase initialisation and the list of features; no methods of its own.
 #include <new>
 
+#include "bind/codec_encode.h"
 #include "bind/state.h"
 #include "py/python.h"
 
@@ -10,7 +11,7 @@ namespace {
 
 constexpr Feature features[] = {
     // one entry per feature: &add_codec, &add_engine, ...
-    nullptr,
+    &add_codec_encode,
 };
 
 int execute(PyObject* module) {

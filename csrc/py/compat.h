@@ -24,6 +24,13 @@ inline int get_optional_attribute(PyObject* object, PyObject* name, Ref& found) 
     return result;
 }
 
+// PyObject_HasAttr, which extensions had to use before 3.13, hides every error of a property.
+#if PY_VERSION_HEX >= 0x030d0000
+inline constexpr bool optional_attribute_errors_pass = true;
+#else
+inline constexpr bool optional_attribute_errors_pass = false;
+#endif
+
 // Borrowed value of a key, nullptr without an error when it is missing. Unlike PyDict_GetItem it keeps errors.
 inline PyObject* dict_get(PyObject* dict, PyObject* key) noexcept { return PyDict_GetItemWithError(dict, key); }
 

@@ -50,6 +50,30 @@ constexpr Wanted wanted[] = {
     {"bson.errors", "InvalidId", &Kinds::invalid_id},
 };
 
+struct WantedText {
+    const char* text;
+    py::Ref Kinds::*where;
+};
+
+constexpr WantedText wanted_texts[] = {
+    {"_id", &Kinds::id_key},
+    {"_type_marker", &Kinds::type_marker},
+    {"subtype", &Kinds::subtype},
+    {"flags", &Kinds::flags},
+    {"pattern", &Kinds::pattern_name},
+    {"scope", &Kinds::scope},
+    {"inc", &Kinds::inc},
+    {"time", &Kinds::time},
+    {"binary", &Kinds::binary_name},
+    {"bid", &Kinds::bid},
+    {"as_doc", &Kinds::as_doc},
+    {"utcoffset", &Kinds::utcoffset},
+    {"from_uuid", &Kinds::from_uuid},
+    {"raw", &Kinds::raw},
+    {"_Binary__subtype", &Kinds::binary_subtype},
+    {"_Code__scope", &Kinds::code_scope},
+};
+
 struct WantedSlot {
     py::Ref Kinds::*type;
     const char* name;
@@ -88,6 +112,11 @@ bool Kinds::resolve_all() {
         if (!found) return false;
         // Imports can let another thread come here first; whoever is last stores equal objects.
         this->*one.where = std::move(found);
+    }
+    for (const WantedText& one : wanted_texts) {
+        py::Ref text = py::Ref::steal(PyUnicode_InternFromString(one.text));
+        if (!text) return false;
+        this->*one.where = std::move(text);
     }
     py::Ref safe_uuid = import_name("uuid", "SafeUUID");
     if (!safe_uuid) return false;

@@ -51,6 +51,11 @@ struct Kinds {
     // bson.errors
     py::Ref bson_error, invalid_bson, invalid_document, invalid_string_data, invalid_id;
 
+    // Interned attribute names and keys.
+    py::Ref id_key;                                     // "_id"
+    py::Ref type_marker, subtype, flags, pattern_name, scope, inc, time, binary_name, bid, as_doc, utcoffset, from_uuid;
+    py::Ref raw, binary_subtype, code_scope;            // the last two are the mangled attributes behind the properties
+
     SlotOffset object_id_value = -1;                    // bytes of length 12
     SlotOffset timestamp_time = -1, timestamp_inc = -1;
     SlotOffset decimal128_high = -1, decimal128_low = -1;

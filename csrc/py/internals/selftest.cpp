@@ -1,6 +1,8 @@
 // The dicts of the self test and their comparison; nothing else may be decided here.
 #include "py/internals/selftest.h"
 
+#include <initializer_list>
+
 #include "py/internals/dict.h"
 #include "py/python.h"
 

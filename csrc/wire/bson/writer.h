@@ -96,12 +96,18 @@ BAREWIRE_INLINE void copy_bytes(std::uint8_t* to, const char* from, std::size_t 
 // Key of an array element: "0", "1", ... kept as text that is incremented in place, right-aligned.
 class IndexKey {
 public:
-    IndexKey() noexcept { digits_[capacity - 1] = '0'; }
-    const char* data() const noexcept { return digits_ + capacity - size_; }
+    // Bytes that `put` may write behind the key.
+    static constexpr std::size_t slack = 16;
+
+    IndexKey() noexcept { digits_[end - 1] = '0'; }
+    const char* data() const noexcept { return digits_ + end - size_; }
     std::size_t size() const noexcept { return size_; }
 
+    // One copy of fixed size; what follows the key is garbage.
+    BAREWIRE_INLINE void put(std::uint8_t* to) const noexcept { std::memcpy(to, data(), slack); }
+
     BAREWIRE_INLINE void increment() noexcept {
-        char* last = digits_ + capacity - 1;
+        char* last = digits_ + end - 1;
         if (BAREWIRE_LIKELY(*last != '9')) {
             ++*last;
             return;
@@ -111,20 +117,20 @@ public:
 
 private:
     // 2**31 elements cannot be exceeded: each needs more than one byte of a 2 GiB document.
-    static constexpr std::size_t capacity = 16;
+    static constexpr std::size_t end = 16;
 
     BAREWIRE_NOINLINE void carry() noexcept {
-        std::size_t at = capacity;
-        while (at > capacity - size_ && digits_[at - 1] == '9') digits_[--at] = '0';
-        if (at > capacity - size_) {
+        std::size_t at = end;
+        while (at > end - size_ && digits_[at - 1] == '9') digits_[--at] = '0';
+        if (at > end - size_) {
             ++digits_[at - 1];
             return;
         }
         ++size_;
-        digits_[capacity - size_] = '1';
+        digits_[end - size_] = '1';
     }
 
-    char digits_[capacity];
+    char digits_[end + slack] = {};
     std::size_t size_ = 1;
 };
 

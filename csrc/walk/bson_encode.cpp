@@ -1,0 +1,315 @@
+// The hot walk: exact dicts, lists and tuples with the built-in types inside; everything else goes to walk/hook.
+#include "walk/bson_encode.h"
+
+#include <climits>
+#include <cstring>
+
+#include "py/guard.h"
+#include "py/internals/dict.h"
+#include "py/internals/integer.h"
+#include "py/internals/list.h"
+#include "py/internals/text.h"
+#include "walk/encoder.h"
+#include "walk/hook.h"
+#include "walk/scalar.h"
+#include "wire/bson/writer.h"
+
+namespace barewire::walk {
+
+namespace bson = wire::bson;
+using bson::Type;
+
+bool Encoder::grow(std::size_t extra) noexcept {
+    if (out.size() - begin + extra > bson::max_document_size) {
+        PyErr_SetString(PyExc_ValueError, "Document would overflow BSON size limit");
+        return false;
+    }
+    if (out.reserve(extra)) return true;
+    PyErr_NoMemory();
+    return false;
+}
+
+bool finish_document(Encoder& encoder, std::size_t start) {
+    if (!encoder.reserve(1)) return false;
+    *encoder.out.tail() = 0;
+    encoder.out.advance(1);
+    const std::size_t size = encoder.out.size() - start;
+    if (BAREWIRE_UNLIKELY(size > bson::max_document_size)) {
+        PyErr_SetString(PyExc_ValueError, "Document would overflow BSON size limit");
+        return false;
+    }
+    base::store_little(encoder.out.data() + start, static_cast<std::int32_t>(size));
+    return true;
+}
+
+namespace {
+
+constexpr const char* recursion_text = " while encoding an object to BSON ";
+
+// A key that comes from the user: looked through for NUL while it is copied.
+struct UserKey {
+    static constexpr std::size_t slack = 0;
+    const char* data;
+    std::size_t size;
+    BAREWIRE_INLINE bool put(std::uint8_t* at) const noexcept { return bson::copy_key(at, data, size); }
+};
+
+// A key of ours.
+struct OwnKey {
+    static constexpr std::size_t slack = 0;
+    const char* data;
+    std::size_t size;
+    BAREWIRE_INLINE bool put(std::uint8_t* at) const noexcept {
+        bson::copy_bytes(at, data, size);
+        return true;
+    }
+};
+
+// The key of an array element.
+struct ArrayKey {
+    static constexpr std::size_t slack = bson::IndexKey::slack;
+    const bson::IndexKey& index;
+    const char* data;
+    std::size_t size;
+    BAREWIRE_INLINE bool put(std::uint8_t* at) const noexcept {
+        index.put(at);
+        return true;
+    }
+};
+
+// Writes a built-in value of fixed size at `at`, where 16 bytes are free, and its type byte at `type_at`; the end, or nullptr
+// if it is none of these.
+BAREWIRE_INLINE std::uint8_t* put_small(std::uint8_t* type_at, std::uint8_t* at, PyObject* value,
+                                        PyTypeObject* type) noexcept {
+    if (type == &PyLong_Type) {
+        std::int64_t number = 0;
+        if (BAREWIRE_UNLIKELY(!py::int64_value(value, number))) return nullptr;
+        if (BAREWIRE_LIKELY(number == static_cast<std::int32_t>(number))) {
+            bson::put(type_at, Type::int32);
+            return bson::put(at, static_cast<std::int32_t>(number));
+        }
+        bson::put(type_at, Type::int64);
+        return bson::put(at, number);
+    }
+    if (type == &PyFloat_Type) {
+        bson::put(type_at, Type::float64);
+        return bson::put(at, PyFloat_AS_DOUBLE(value));
+    }
+    if (type == &PyBool_Type) {
+        bson::put(type_at, Type::boolean);
+        *at = value == Py_True;
+        return at + 1;
+    }
+    if (value == Py_None) {
+        bson::put(type_at, Type::null);
+        return at;
+    }
+    return nullptr;
+}
+
+// Everything that is not text and not of fixed size; key and placeholder of the type byte are written.
+BAREWIRE_NOINLINE bool write_other(Encoder& encoder, std::size_t type_at, PyObject* value) {
+    PyTypeObject* type = Py_TYPE(value);
+    if (type == &PyDict_Type) {
+        py::RecursionGuard guard(recursion_text);
+        if (!guard.entered()) return false;
+        py::Ref held = py::Ref::share(value);
+        encoder.set_type(type_at, Type::document);
+        return write_document(encoder, value, false);
+    }
+    if (type == &PyList_Type || type == &PyTuple_Type) {
+        py::RecursionGuard guard(recursion_text);
+        if (!guard.entered()) return false;
+        py::Ref held = py::Ref::share(value);
+        encoder.set_type(type_at, Type::array);
+        return write_array(encoder, value);
+    }
+    if (type == &PyBytes_Type) return write_bytes(encoder, type_at, value);
+    const Kind kind = encoder.kinds.kind_of(type);
+    if (BAREWIRE_LIKELY(kind != Kind::unknown)) {
+        Outcome outcome = write_known(encoder, type_at, value, kind);
+        if (BAREWIRE_LIKELY(outcome != Outcome::other)) return outcome == Outcome::done;
+    }
+    return write_any(encoder, type_at, value, {});
+}
+
+// One element. `out` grows only if the key is good; false with a Python error set.
+template <class Key>
+BAREWIRE_INLINE bool write_element(Encoder& encoder, const Key& key, PyObject* value) {
+    base::Buffer& out = encoder.out;
+    PyTypeObject* type = Py_TYPE(value);
+    if (type == &PyUnicode_Type) {
+        py::Utf8 text = py::utf8(value);
+        if (BAREWIRE_UNLIKELY(text.data == nullptr || text.size >= INT_MAX)) {
+            if (std::memchr(key.data, 0, key.size) != nullptr) {
+                PyErr_Clear();
+                return fail_key_nul(encoder);
+            }
+            return text.data != nullptr && check_text_size(encoder, text.size, INT_MAX - 1);
+        }
+        const auto size = static_cast<std::size_t>(text.size);
+        if (BAREWIRE_UNLIKELY(!encoder.reserve(key.size + size + 7 + Key::slack))) return false;
+        std::uint8_t* at = out.tail();
+        if (BAREWIRE_UNLIKELY(!key.put(at + 1))) return fail_key_nul(encoder);
+        bson::put(at, Type::string);
+        at[key.size + 1] = 0;
+        bson::put_text(at + key.size + 2, text.data, size);
+        out.advance(key.size + size + 7);
+        return true;
+    }
+    if (BAREWIRE_UNLIKELY(!encoder.reserve(key.size + 2 + bson::max_scalar_size + Key::slack))) return false;
+    std::uint8_t* start = out.tail();
+    if (BAREWIRE_UNLIKELY(!key.put(start + 1))) return fail_key_nul(encoder);
+    std::uint8_t* at = start + key.size + 1;
+    *at++ = 0;
+    std::uint8_t* end = put_small(start, at, value, type);
+    if (BAREWIRE_LIKELY(end != nullptr)) {
+        out.advance(static_cast<std::size_t>(end - start));
+        return true;
+    }
+    const std::size_t type_at = out.size();
+    *start = 0;
+    out.advance(key.size + 2);
+    return write_other(encoder, type_at, value);
+}
+
+// Notes where the walk stood when an element failed. The key is read from the output, because user code may have dropped
+// the object it came from.
+BAREWIRE_COLD bool fail_at_key(Encoder& encoder, std::size_t element) {
+    if (encoder.out.size() > element) {
+        encoder.path.leave_key(reinterpret_cast<const char*>(encoder.out.data() + element + 1));
+    }
+    return false;
+}
+
+BAREWIRE_COLD bool fail_size_changed(const char* text) {
+    PyErr_SetString(PyExc_RuntimeError, text);
+    return false;
+}
+
+BAREWIRE_INLINE bool is_id(const py::Utf8& key) noexcept {
+    return key.size == 3 && std::memcmp(key.data, "_id", 3) == 0;
+}
+
+// Writes "_id" of a top-level dict before everything else, if it has one.
+BAREWIRE_INLINE bool write_id_first(Encoder& encoder, PyObject* dict) {
+    PyObject* id = PyDict_GetItemWithError(dict, encoder.kinds.id_key.get());
+    if (id == nullptr) {
+        if (BAREWIRE_UNLIKELY(PyErr_Occurred() != nullptr)) PyErr_Clear();
+        return true;
+    }
+    py::Ref held = py::Ref::share(id);
+    return write_named(encoder, "_id", 3, id);
+}
+
+}  // namespace
+
+bool write_value(Encoder& encoder, std::size_t type_at, PyObject* value) {
+    if (Py_TYPE(value) == &PyUnicode_Type) {
+        encoder.set_type(type_at, Type::string);
+        return write_text(encoder, value);
+    }
+    if (!encoder.reserve(bson::max_scalar_size)) return false;
+    std::uint8_t* start = encoder.out.tail();
+    std::uint8_t* end = put_small(encoder.out.data() + type_at, start, value, Py_TYPE(value));
+    if (end == nullptr) return write_other(encoder, type_at, value);
+    encoder.out.advance(static_cast<std::size_t>(end - start));
+    return true;
+}
+
+bool write_dict_elements(Encoder& encoder, PyObject* dict, bool skip_id) {
+    py::DictCursor cursor(dict);
+    PyObject *key = nullptr, *value = nullptr;
+    std::uint64_t seen = encoder.user_code;
+    while (cursor.next(key, value)) {
+        if (BAREWIRE_UNLIKELY(!PyUnicode_Check(key))) return fail_key_type(encoder, key);
+        py::Utf8 name = py::utf8(key);
+        if (BAREWIRE_UNLIKELY(name.data == nullptr || name.size >= INT_MAX)) {
+            return name.data != nullptr && check_text_size(encoder, name.size, INT_MAX - 1);
+        }
+        if (skip_id && is_id(name)) continue;
+        const auto size = static_cast<std::size_t>(name.size);
+        if (BAREWIRE_UNLIKELY(encoder.check_keys) && !check_key(encoder, name.data, size)) return false;
+        const std::size_t element = encoder.out.size();
+        if (BAREWIRE_UNLIKELY(!write_element(encoder, UserKey{name.data, size}, value))) {
+            return fail_at_key(encoder, element);
+        }
+        if (BAREWIRE_UNLIKELY(encoder.user_code != seen)) {
+            seen = encoder.user_code;
+            if (!cursor.resync()) return fail_size_changed("dictionary changed size during iteration");
+        }
+    }
+    return true;
+}
+
+bool write_array(Encoder& encoder, PyObject* sequence) {
+    const std::size_t start = encoder.out.size();
+    if (!encoder.reserve(4)) return false;
+    encoder.out.advance(4);
+    const bool is_list = PyList_Check(sequence);
+    py::Items items = is_list ? py::list_items(sequence) : py::tuple_items(sequence);
+    std::uint64_t seen = encoder.user_code;
+    bson::IndexKey key;
+    for (Py_ssize_t i = 0; i < items.size; ++i, key.increment()) {
+        if (BAREWIRE_UNLIKELY(!write_element(encoder, ArrayKey{key, key.data(), key.size()}, items.data[i]))) {
+            encoder.path.leave_index(static_cast<std::size_t>(i));
+            return false;
+        }
+        if (BAREWIRE_UNLIKELY(encoder.user_code != seen)) {
+            seen = encoder.user_code;
+            py::Items now = is_list ? py::list_items(sequence) : py::tuple_items(sequence);
+            if (now.size != items.size) return fail_size_changed("list changed size during iteration");
+            items = now;
+        }
+    }
+    return finish_document(encoder, start);
+}
+
+bool write_named(Encoder& encoder, const char* key, std::size_t size, PyObject* value) {
+    const std::size_t element = encoder.out.size();
+    return write_element(encoder, OwnKey{key, size}, value) || fail_at_key(encoder, element);
+}
+
+bool write_pair(Encoder& encoder, PyObject* key, PyObject* value, bool skip_id) {
+    if (!PyUnicode_Check(key)) return fail_key_type(encoder, key);
+    py::Utf8 name = py::utf8(key);
+    if (name.data == nullptr || !check_text_size(encoder, name.size, INT_MAX - 1)) return false;
+    if (skip_id && is_id(name)) return true;
+    const auto size = static_cast<std::size_t>(name.size);
+    if (encoder.check_keys && !check_key(encoder, name.data, size)) return false;
+    const std::size_t element = encoder.out.size();
+    return write_element(encoder, UserKey{name.data, size}, value) || fail_at_key(encoder, element);
+}
+
+bool write_document(Encoder& encoder, PyObject* document, bool top_level) {
+    if (BAREWIRE_UNLIKELY(!PyDict_Check(document))) return write_mapping_document(encoder, document, top_level);
+    const std::size_t start = encoder.out.size();
+    if (!encoder.reserve(4)) return false;
+    encoder.out.advance(4);
+    if (top_level && !write_id_first(encoder, document)) return false;
+    if (BAREWIRE_UNLIKELY(!write_dict_elements(encoder, document, top_level))) {
+        if (top_level) wrap_invalid_document(encoder, document);
+        return false;
+    }
+    return finish_document(encoder, start);
+}
+
+bool encode_document(EncodeContext& context, PyObject* document, bool id_first) {
+    Encoder encoder(context);
+    if (BAREWIRE_LIKELY(write_document(encoder, document, id_first))) return true;
+    context.out.truncate(encoder.begin);
+    encoder.path.annotate();
+    return false;
+}
+
+bool encode_elements(EncodeContext& context, PyObject* document) {
+    Encoder encoder(context);
+    const bool written = PyDict_Check(document) ? write_dict_elements(encoder, document, false)
+                                                : write_mapping_elements(encoder, document, false);
+    if (BAREWIRE_LIKELY(written)) return true;
+    context.out.truncate(encoder.begin);
+    encoder.path.annotate();
+    return false;
+}
+
+}  // namespace barewire::walk
