@@ -1,4 +1,4 @@
-// Python functions `encode`, `encode_many` and `internals` of barewire._core; walking is in walk/.
+// Python functions `encode`, `encode_many`, `insert_batches` and `internals` of barewire._core; walking is in walk/.
 #include "bind/codec_encode.h"
 
 #include <memory>
@@ -10,6 +10,7 @@
 #include "py/internals/selftest.h"
 #include "py/ref.h"
 #include "walk/bson_encode.h"
+#include "walk/bson_insert.h"
 #include "walk/options.h"
 
 namespace barewire::bind {
@@ -94,6 +95,59 @@ PyObject* encode_many(PyObject* module, PyObject* const* arguments, Py_ssize_t g
     return PyErr_NoMemory();
 }
 
+constexpr Parameters<5> insert_batches_parameters{
+    "insert_batches", {"documents", "write_back", "max_documents", "max_bytes", "max_document_size"}, 1};
+
+// A limit given as an int; SIZE_MAX when it is not given.
+bool read_limit(PyObject* object, std::size_t& out) {
+    out = static_cast<std::size_t>(-1);
+    if (object == nullptr) return true;
+    out = PyLong_AsSize_t(object);
+    return out != static_cast<std::size_t>(-1) || !PyErr_Occurred();
+}
+
+// Encodes batch after batch as the clients do; each as (bytes, documents, why it ended).
+bool append_batches(walk::InsertContext& context, walk::DocumentSource& source, const walk::InsertLimits& limits,
+                    PyObject* batches) {
+    constexpr const char* reasons[] = {"exhausted", "documents", "bytes", "too_large", "failed"};
+    for (;;) {
+        context.encode.out.clear();
+        walk::InsertBatch batch = walk::encode_insert_batch(context, source, limits);
+        if (batch.stop == walk::InsertStop::failed) return false;
+        py::Ref bytes = py::Ref::steal(to_bytes(context.encode.out));
+        if (!bytes) return false;
+        py::Ref entry = py::Ref::steal(Py_BuildValue("(Ons)", bytes.get(), static_cast<Py_ssize_t>(batch.documents),
+                                                     reasons[static_cast<int>(batch.stop)]));
+        if (!entry || PyList_Append(batches, entry.get()) < 0) return false;
+        if (batch.stop == walk::InsertStop::exhausted || batch.stop == walk::InsertStop::too_large) return true;
+    }
+}
+
+PyObject* insert_batches(PyObject* module, PyObject* const* arguments, Py_ssize_t given, PyObject* keywords) try {
+    std::array<PyObject*, 5> values;
+    if (!parse_arguments(insert_batches_parameters, arguments, given, keywords, values)) return nullptr;
+    walk::Kinds& kinds = state_of_module(module).kinds;
+    Settings settings;
+    if (!settings.read(kinds, nullptr, nullptr)) return nullptr;
+    const int write_back = values[1] == nullptr ? 1 : PyObject_IsTrue(values[1]);
+    walk::InsertLimits limits{};
+    if (write_back < 0 || !read_limit(values[2], limits.documents) || !read_limit(values[3], limits.bytes) ||
+        !read_limit(values[4], limits.document_size)) {
+        return nullptr;
+    }
+    walk::DocumentSource source;
+    if (!source.open(values[0])) return nullptr;
+    Arena arena;
+    walk::EncodeContext encode_context{kinds, *settings.options, arena.buffer(), false};
+    py::Ref ids = py::Ref::steal(PyList_New(0)), batches = py::Ref::steal(PyList_New(0));
+    if (!ids || !batches) return nullptr;
+    walk::InsertContext context{encode_context, write_back != 0, ids.get()};
+    if (!append_batches(context, source, limits, batches.get())) return nullptr;
+    return Py_BuildValue("(OO)", batches.get(), ids.get());
+} catch (const std::bad_alloc&) {
+    return PyErr_NoMemory();
+}
+
 PyObject* internals(PyObject*, PyObject*) { return py::describe_internals().release(); }
 
 PyMethodDef methods[] = {
@@ -109,6 +163,13 @@ PyMethodDef methods[] = {
      "encode_many(documents, check_keys=False, codec_options=DEFAULT_CODEC_OPTIONS)\n\n"
      "BSON bytes of all mappings of an iterable, back to back, as `decode_all` reads them.\n\n"
      "Errors as in `encode`, raised by the first document that fails; nothing is returned then."},
+    {"insert_batches", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(&insert_batches)),
+     METH_FASTCALL | METH_KEYWORDS,
+     "insert_batches(documents, write_back=True, max_documents=..., max_bytes=..., max_document_size=...)\n\n"
+     "What the insert methods of the clients encode, without a server: (batches, ids), where a batch is\n"
+     "(bytes of its documents, their number, why it ended: \"exhausted\", \"documents\", \"bytes\" or\n"
+     "\"too_large\"). Sizes are in bytes. A document without \"_id\" gets an ObjectId, written into it if\n"
+     "`write_back`. Errors as in `encode`; TypeError for what is no mutable mapping."},
     {"internals", &internals, METH_NOARGS,
      "internals()\n\n"
      "Which accesses to CPython objects are in use: a dict with the keys \"dict\" (the layout compiled in),\n"
