@@ -1,6 +1,7 @@
 // The extension module barewire._core: multi-phase initialisation and the list of features; no methods of its own.
 #include <new>
 
+#include "bind/codec_decode.h"
 #include "bind/codec_encode.h"
 #include "bind/state.h"
 #include "py/python.h"
@@ -12,6 +13,7 @@ namespace {
 constexpr Feature features[] = {
     // one entry per feature: &add_codec, &add_engine, ...
     &add_codec_encode,
+    &add_codec_decode,
 };
 
 int execute(PyObject* module) {

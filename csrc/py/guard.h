@@ -37,6 +37,8 @@ public:
     }
     const unsigned char* data() const noexcept { return static_cast<const unsigned char*>(view_.buf); }
     Py_ssize_t size() const noexcept { return view_.len; }
+    // Bytes per item of the exporter; 1 for everything that is bytes-like in the narrow sense.
+    Py_ssize_t item_size() const noexcept { return view_.itemsize; }
 
 private:
     Py_buffer view_{};

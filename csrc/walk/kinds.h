@@ -12,6 +12,8 @@
 namespace barewire::walk {
 
 struct CodecOptions;
+struct Values;
+class DecodeCache;
 
 // What an exact type is, found by its address. `unknown` covers subclasses and everything a user defines.
 enum class Kind : std::uint8_t {
@@ -64,6 +66,9 @@ struct Kinds {
     SlotOffset datetime_ms_value = -1;
     SlotOffset dbref_collection = -1, dbref_database = -1, dbref_id = -1, dbref_kwargs = -1;
 
+    // Filled on first use by values.cpp and bson_decode.cpp only.
+    std::shared_ptr<const Values> values;
+    std::shared_ptr<DecodeCache> decode_cache;          // empty while a decoder has it on loan
     // Written by options.cpp only.
     std::shared_ptr<const CodecOptions> default_options, cached_options;
 

@@ -1,0 +1,184 @@
+// decode, decode_all, is_valid and raw_to_dict: arguments and buffers only, the walk is in walk/bson_decode.
+#include "bind/codec_decode.h"
+
+#include <new>
+
+#include "py/guard.h"
+#include "py/ref.h"
+#include "walk/bson_decode.h"
+#include "walk/decode_errors.h"
+#include "walk/options.h"
+
+namespace barewire::bind {
+
+namespace {
+
+using py::Ref;
+using Options = std::shared_ptr<const walk::CodecOptions>;
+
+// The bytes of one argument, with bson's own checks.
+class Input {
+public:
+    [[nodiscard]] bool acquire(const walk::CodecOptions& options, PyObject* object) {
+        owner_ = Ref::share(object);
+        // Raw documents may outlive the call as views: what is not immutable bytes is copied first, as bson does.
+        if (options.document_is_raw && !PyBytes_Check(object) && !PyByteArray_Check(object)) {
+            py::BufferView view;
+            if (!view.acquire(object) || !check(view)) return false;
+            owner_ = Ref::steal(PyBytes_FromStringAndSize(reinterpret_cast<const char*>(view.data()), view.size()));
+            if (!owner_) return false;
+        }
+        return view_.acquire(owner_.get()) && check(view_);
+    }
+    const std::uint8_t* data() const noexcept { return view_.data(); }
+    std::size_t size() const noexcept { return static_cast<std::size_t>(view_.size()); }
+    PyObject* bytes_owner() const noexcept { return PyBytes_Check(owner_.get()) ? owner_.get() : nullptr; }
+
+private:
+    static bool check(const py::BufferView& view) {
+        const char* problem = view.data() == nullptr   ? "invalid buffer"
+                              : view.item_size() != 1 ? "buffer data must be ascii or utf8"
+                                                      : nullptr;
+        if (problem != nullptr) PyErr_SetString(PyExc_ValueError, problem);
+        return problem == nullptr;
+    }
+    Ref owner_;
+    py::BufferView view_;
+};
+
+Options options_of(walk::Kinds& kinds, PyObject* object) {
+    Options options = walk::cached_codec_options(kinds, object);
+    return options;
+}
+
+// Parses (data, codec_options=None) of a METH_FASTCALL | METH_KEYWORDS function.
+bool parse_data_and_options(const char* function, PyObject* const* arguments, Py_ssize_t count, PyObject* names,
+                            PyObject*& data, PyObject*& options) {
+    static const char* const parameters[] = {"data", "codec_options"};
+    PyObject* found[2] = {nullptr, nullptr};
+    if (count > 2) {
+        PyErr_Format(PyExc_TypeError, "%s() takes from 1 to 2 positional arguments but %zd were given", function, count);
+        return false;
+    }
+    for (Py_ssize_t i = 0; i < count; ++i) found[i] = arguments[i];
+    const Py_ssize_t named = names == nullptr ? 0 : PyTuple_GET_SIZE(names);
+    for (Py_ssize_t i = 0; i < named; ++i) {
+        PyObject* name = PyTuple_GET_ITEM(names, i);
+        const int at = PyUnicode_CompareWithASCIIString(name, parameters[0]) == 0   ? 0
+                       : PyUnicode_CompareWithASCIIString(name, parameters[1]) == 0 ? 1
+                                                                                    : -1;
+        if (at < 0) {
+            PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument '%U'", function, name);
+            return false;
+        }
+        if (found[at] != nullptr) {
+            PyErr_Format(PyExc_TypeError, "%s() got multiple values for argument '%s'", function, parameters[at]);
+            return false;
+        }
+        found[at] = arguments[count + i];
+    }
+    if (found[0] == nullptr) {
+        PyErr_Format(PyExc_TypeError, "%s() missing 1 required positional argument: 'data'", function);
+        return false;
+    }
+    data = found[0];
+    options = found[1];
+    return true;
+}
+
+using Walk = Ref (*)(walk::DecodeContext&, const std::uint8_t*, std::size_t);
+
+PyObject* run(PyObject* module, PyObject* data, PyObject* options_object, Walk walk) {
+    try {
+        walk::Kinds& kinds = state_of_module(module).kinds;
+        const Options options = options_of(kinds, options_object);
+        if (!options) return nullptr;
+        Input input;
+        if (!input.acquire(*options, data)) return nullptr;
+        walk::DecodeContext context{kinds, *options, input.bytes_owner()};
+        return walk(context, input.data(), input.size()).release();
+    } catch (const std::bad_alloc&) {
+        return PyErr_NoMemory();
+    }
+}
+
+PyObject* decode(PyObject* module, PyObject* const* arguments, Py_ssize_t count, PyObject* names) {
+    PyObject *data = nullptr, *options = nullptr;
+    if (!parse_data_and_options("decode", arguments, count, names, data, options)) return nullptr;
+    // Like bson.decode, any false value asks for the defaults.
+    if (options != nullptr && options != Py_None) {
+        const int chosen = PyObject_IsTrue(options);
+        if (chosen < 0) return nullptr;
+        if (chosen == 0) options = nullptr;
+    }
+    return run(module, data, options, &walk::decode_document);
+}
+
+PyObject* decode_all(PyObject* module, PyObject* const* arguments, Py_ssize_t count, PyObject* names) {
+    PyObject *data = nullptr, *options = nullptr;
+    if (!parse_data_and_options("decode_all", arguments, count, names, data, options)) return nullptr;
+    return run(module, data, options, &walk::decode_document_stream);
+}
+
+PyObject* is_valid(PyObject* module, PyObject* data) {
+    if (!PyBytes_Check(data)) {
+        PyErr_Format(PyExc_TypeError, "BSON data must be an instance of a subclass of bytes, not %R", Py_TYPE(data));
+        return nullptr;
+    }
+    Ref document = Ref::steal(run(module, data, nullptr, &walk::decode_document));
+    if (document) return Ref::share(Py_True).release();
+    if (!PyErr_ExceptionMatches(PyExc_Exception)) return nullptr;
+    PyErr_Clear();
+    return Ref::share(Py_False).release();
+}
+
+PyObject* raw_to_dict(PyObject* module, PyObject* arguments) {
+    PyObject *data = nullptr, *options_object = nullptr, *result = nullptr;
+    unsigned position = 0, end = 0;
+    int raw_arrays = 0;
+    if (!PyArg_ParseTuple(arguments, "OIIOO|p:raw_to_dict", &data, &position, &end, &options_object, &result, &raw_arrays)) {
+        return nullptr;
+    }
+    try {
+        walk::Kinds& kinds = state_of_module(module).kinds;
+        const Options options = options_of(kinds, options_object);
+        if (!options) return nullptr;
+        Input input;
+        if (!input.acquire(*options, data)) return nullptr;
+        // `end` is where the terminator stands; it also stops every search for the end of a key.
+        if (end < 1 || end >= input.size() || position > end || input.data()[end] != 0) {
+            return walk::invalid_bson(kinds, "bad object or element length");
+        }
+        walk::DecodeContext context{kinds, *options, input.bytes_owner()};
+        if (!walk::decode_elements_into(context, input.data(), position, end, raw_arrays != 0, result)) return nullptr;
+        return Ref::share(result).release();
+    } catch (const std::bad_alloc&) {
+        return PyErr_NoMemory();
+    }
+}
+
+PyMethodDef methods[] = {
+    {"decode", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(&decode)), METH_FASTCALL | METH_KEYWORDS,
+     PyDoc_STR("decode(data, codec_options=None)\n--\n\n"
+               "Decodes one BSON document from any C-contiguous buffer of bytes.\n\n"
+               "Returns an instance of codec_options.document_class (dict by default). Raises bson.errors.InvalidBSON if\n"
+               "the data is not exactly one valid document, TypeError if it is no buffer or codec_options is no\n"
+               "CodecOptions. Format: bsonspec.org, version 1.1.")},
+    {"decode_all", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(&decode_all)), METH_FASTCALL | METH_KEYWORDS,
+     PyDoc_STR("decode_all(data, codec_options=None)\n--\n\n"
+               "Decodes documents that lie back to back into a list. Errors as decode().")},
+    {"is_valid", &is_valid, METH_O,
+     PyDoc_STR("is_valid(bson, /)\n--\n\n"
+               "True if the bytes are one valid BSON document. Raises TypeError for anything but bytes.")},
+    {"raw_to_dict", &raw_to_dict, METH_VARARGS,
+     PyDoc_STR("raw_to_dict(data, position, end, codec_options, result, raw_arrays=False, /)\n--\n\n"
+               "Decodes the elements from `position` up to the terminator at `end` into the mapping `result`, and\n"
+               "returns it. With raw_arrays arrays are kept as their bytes.")},
+    {nullptr, nullptr, 0, nullptr},
+};
+
+}  // namespace
+
+bool add_codec_decode(PyObject* module, ModuleState&) { return PyModule_AddFunctions(module, methods) == 0; }
+
+}  // namespace barewire::bind
