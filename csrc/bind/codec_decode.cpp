@@ -1,8 +1,11 @@
 // decode, decode_all, is_valid and raw_to_dict: arguments and buffers only, the walk is in walk/bson_decode.
 #include "bind/codec_decode.h"
 
+#include <array>
+#include <memory>
 #include <new>
 
+#include "bind/args.h"
 #include "py/guard.h"
 #include "py/ref.h"
 #include "walk/bson_decode.h"
@@ -15,6 +18,9 @@ namespace {
 
 using py::Ref;
 using Options = std::shared_ptr<const walk::CodecOptions>;
+
+constexpr Parameters<2> decode_parameters{"decode", {"data", "codec_options"}, 1};
+constexpr Parameters<2> decode_all_parameters{"decode_all", {"data", "codec_options"}, 1};
 
 // The bytes of one argument, with bson's own checks.
 class Input {
@@ -46,52 +52,12 @@ private:
     py::BufferView view_;
 };
 
-Options options_of(walk::Kinds& kinds, PyObject* object) {
-    Options options = walk::cached_codec_options(kinds, object);
-    return options;
-}
-
-// Parses (data, codec_options=None) of a METH_FASTCALL | METH_KEYWORDS function.
-bool parse_data_and_options(const char* function, PyObject* const* arguments, Py_ssize_t count, PyObject* names,
-                            PyObject*& data, PyObject*& options) {
-    static const char* const parameters[] = {"data", "codec_options"};
-    PyObject* found[2] = {nullptr, nullptr};
-    if (count > 2) {
-        PyErr_Format(PyExc_TypeError, "%s() takes from 1 to 2 positional arguments but %zd were given", function, count);
-        return false;
-    }
-    for (Py_ssize_t i = 0; i < count; ++i) found[i] = arguments[i];
-    const Py_ssize_t named = names == nullptr ? 0 : PyTuple_GET_SIZE(names);
-    for (Py_ssize_t i = 0; i < named; ++i) {
-        PyObject* name = PyTuple_GET_ITEM(names, i);
-        const int at = PyUnicode_CompareWithASCIIString(name, parameters[0]) == 0   ? 0
-                       : PyUnicode_CompareWithASCIIString(name, parameters[1]) == 0 ? 1
-                                                                                    : -1;
-        if (at < 0) {
-            PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument '%U'", function, name);
-            return false;
-        }
-        if (found[at] != nullptr) {
-            PyErr_Format(PyExc_TypeError, "%s() got multiple values for argument '%s'", function, parameters[at]);
-            return false;
-        }
-        found[at] = arguments[count + i];
-    }
-    if (found[0] == nullptr) {
-        PyErr_Format(PyExc_TypeError, "%s() missing 1 required positional argument: 'data'", function);
-        return false;
-    }
-    data = found[0];
-    options = found[1];
-    return true;
-}
-
 using Walk = Ref (*)(walk::DecodeContext&, const std::uint8_t*, std::size_t);
 
 PyObject* run(PyObject* module, PyObject* data, PyObject* options_object, Walk walk) {
     try {
         walk::Kinds& kinds = state_of_module(module).kinds;
-        const Options options = options_of(kinds, options_object);
+        const Options options = walk::cached_codec_options(kinds, options_object);
         if (!options) return nullptr;
         Input input;
         if (!input.acquire(*options, data)) return nullptr;
@@ -102,22 +68,23 @@ PyObject* run(PyObject* module, PyObject* data, PyObject* options_object, Walk w
     }
 }
 
-PyObject* decode(PyObject* module, PyObject* const* arguments, Py_ssize_t count, PyObject* names) {
-    PyObject *data = nullptr, *options = nullptr;
-    if (!parse_data_and_options("decode", arguments, count, names, data, options)) return nullptr;
+PyObject* decode(PyObject* module, PyObject* const* arguments, Py_ssize_t given, PyObject* keywords) {
+    std::array<PyObject*, 2> values;
+    if (!parse_arguments(decode_parameters, arguments, given, keywords, values)) return nullptr;
+    PyObject* options = values[1];
     // Like bson.decode, any false value asks for the defaults.
     if (options != nullptr && options != Py_None) {
         const int chosen = PyObject_IsTrue(options);
         if (chosen < 0) return nullptr;
         if (chosen == 0) options = nullptr;
     }
-    return run(module, data, options, &walk::decode_document);
+    return run(module, values[0], options, &walk::decode_document);
 }
 
-PyObject* decode_all(PyObject* module, PyObject* const* arguments, Py_ssize_t count, PyObject* names) {
-    PyObject *data = nullptr, *options = nullptr;
-    if (!parse_data_and_options("decode_all", arguments, count, names, data, options)) return nullptr;
-    return run(module, data, options, &walk::decode_document_stream);
+PyObject* decode_all(PyObject* module, PyObject* const* arguments, Py_ssize_t given, PyObject* keywords) {
+    std::array<PyObject*, 2> values;
+    if (!parse_arguments(decode_all_parameters, arguments, given, keywords, values)) return nullptr;
+    return run(module, values[0], values[1], &walk::decode_document_stream);
 }
 
 PyObject* is_valid(PyObject* module, PyObject* data) {
@@ -141,7 +108,7 @@ PyObject* raw_to_dict(PyObject* module, PyObject* arguments) {
     }
     try {
         walk::Kinds& kinds = state_of_module(module).kinds;
-        const Options options = options_of(kinds, options_object);
+        const Options options = walk::cached_codec_options(kinds, options_object);
         if (!options) return nullptr;
         Input input;
         if (!input.acquire(*options, data)) return nullptr;

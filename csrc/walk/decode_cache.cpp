@@ -132,7 +132,6 @@ void DecodeCache::learn(Site& site, PyObject* dict) {
         key.name = std::move(interned);
         shape->keys.push_back(std::move(key));
     }
-#ifdef BAREWIRE_DICT_FILL
     Ref copy = Ref::steal(PyDict_Copy(pattern.get()));
     if (!copy) {
         PyErr_Clear();
@@ -141,9 +140,6 @@ void DecodeCache::learn(Site& site, PyObject* dict) {
     if (py::confirm_value_slots(copy.get(), names.data(), static_cast<Py_ssize_t>(shape->size()), Py_True)) {
         shape->pattern = std::move(pattern);
     }
-#else
-    (void)names;
-#endif
     std::rotate(site.shapes.begin(), site.shapes.end() - 1, site.shapes.end());
     site.shapes[0] = shape.get();
     shapes_.push_back(std::move(shape));
@@ -158,7 +154,6 @@ void DecodeCache::trim() {
 }
 
 PyObject* Shape::build(const HeldValues& values, std::size_t base, bool atoms) const {
-#ifdef BAREWIRE_DICT_FILL
     if (BAREWIRE_LIKELY(static_cast<bool>(pattern))) {
         PyObject* dict = PyDict_Copy(pattern.get());
         if (dict == nullptr) return nullptr;
@@ -174,7 +169,6 @@ PyObject* Shape::build(const HeldValues& values, std::size_t base, bool atoms) c
         }
         Ref dropped = Ref::steal(dict);
     }
-#endif
     Ref dict = Ref::steal(PyDict_New());
     if (!dict) return nullptr;
     for (std::size_t i = 0; i < keys.size(); ++i) {

@@ -2,15 +2,10 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 
 #include "base/macros.h"
+#include "py/internals/dict.h"
 #include "py/python.h"
-#include "py/ref.h"
-
-#if !defined(BAREWIRE_PUBLIC_INTERNALS) && !defined(Py_GIL_DISABLED) && PY_VERSION_HEX < 0x030f0000
-#define BAREWIRE_DICT_FILL 1
-#endif
 
 namespace barewire::py {
 
@@ -24,51 +19,30 @@ inline void untrack_dict_of_atoms(PyObject* dict) noexcept {
 #endif
 }
 
-#ifdef BAREWIRE_DICT_FILL
+// Where the values of a dict stand, in insertion order.
+class ValueSlots {
+public:
+    ValueSlots() noexcept = default;
+    ValueSlots(char* first, std::size_t stride) noexcept : first_(first), stride_(stride) {}
+    explicit operator bool() const noexcept { return first_ != nullptr; }
+    PyObject*& operator[](std::size_t index) const noexcept {
+        return *reinterpret_cast<PyObject**>(first_ + index * stride_);
+    }
 
-// The values of a combined table whose keys are all str, in insertion order.
-struct ValueSlots {
-    PyObject** first = nullptr;
-    std::size_t stride = 0;  // in pointers
-    PyObject*& operator[](std::size_t index) const noexcept { return first[index * stride]; }
-    explicit operator bool() const noexcept { return first != nullptr; }
+private:
+    char* first_ = nullptr;
+    std::size_t stride_ = 0;
 };
 
-#if PY_VERSION_HEX >= 0x030b0000
-// Mirrors struct _dictkeysobject of 3.11-3.14 (default build).
-struct DictKeys {
-    Py_ssize_t reference_count;
-    std::uint8_t log2_size;
-    std::uint8_t log2_index_bytes;
-    std::uint8_t kind;  // 1: every key is a str and entries are {key, value}
-    std::uint32_t version;
-    Py_ssize_t usable;
-    Py_ssize_t entries;
-};
-#else
-// Mirrors struct _dictkeysobject of 3.10; entries are {hash, key, value}.
-struct DictKeys {
-    Py_ssize_t reference_count;
-    Py_ssize_t size;
-    void* lookup;
-    Py_ssize_t usable;
-    Py_ssize_t entries;
-};
-#endif
-
-// Empty unless `dict` has exactly `count` entries, all of them in use, in a combined table of str keys.
+// Empty unless `dict` has exactly `count` entries, all in use, in a table whose layout is known and has passed the self test.
 BAREWIRE_INLINE ValueSlots value_slots(PyObject* dict, Py_ssize_t count) noexcept {
-    auto* object = reinterpret_cast<PyDictObject*>(dict);
-    auto* keys = reinterpret_cast<DictKeys*>(object->ma_keys);
-    if (object->ma_values != nullptr || object->ma_used != count || keys->entries != count) return {};
-    auto* indices = reinterpret_cast<char*>(keys + 1);
-#if PY_VERSION_HEX >= 0x030b0000
-    if (keys->kind != 1) return {};
-    return {reinterpret_cast<PyObject**>(indices + (std::size_t{1} << keys->log2_index_bytes)) + 1, 2};
-#else
-    const std::size_t index_size = keys->size <= 0xff ? 1 : keys->size <= 0xffff ? 2 : 4;
-    return {reinterpret_cast<PyObject**>(indices + static_cast<std::size_t>(keys->size) * index_size) + 2, 3};
-#endif
+    internals::Table table{};
+    if (!dict_tables_verified || PyDict_GET_SIZE(dict) != count || !internals::read_table(dict, table) ||
+        static_cast<Py_ssize_t>(table.count) != count) {
+        return {};
+    }
+    // The value is the last member of an entry. The dict is ours alone, so writing into it is no surprise to anyone.
+    return {const_cast<char*>(table.entries) + table.stride - sizeof(PyObject*), static_cast<std::size_t>(table.stride)};
 }
 
 // Confirms by the public API that the slots of `dict` are what they seem: writes `probe` into each in turn and looks its
@@ -77,19 +51,18 @@ inline bool confirm_value_slots(PyObject* dict, PyObject* const* keys, Py_ssize_
     ValueSlots slots = value_slots(dict, count);
     if (!slots) return false;
     for (Py_ssize_t i = 0; i < count; ++i) {
+        PyObject*& slot = slots[static_cast<std::size_t>(i)];
         PyObject* const before = PyDict_GetItemWithError(dict, keys[i]);
-        if (before == nullptr || slots[static_cast<std::size_t>(i)] != before) {
+        if (before == nullptr || slot != before) {
             PyErr_Clear();
             return false;
         }
-        slots[static_cast<std::size_t>(i)] = probe;
+        slot = probe;
         const bool found = PyDict_GetItemWithError(dict, keys[i]) == probe;
-        slots[static_cast<std::size_t>(i)] = before;
+        slot = before;
         if (!found) return false;
     }
     return true;
 }
-
-#endif
 
 }  // namespace barewire::py

@@ -19,7 +19,7 @@ inline PyObject* subclass_integer_public(PyTypeObject* type, std::int64_t value)
 }
 
 #if !defined(BAREWIRE_PUBLIC_INTERNALS) && !defined(Py_GIL_DISABLED) && !defined(Py_LIMITED_API) && \
-    PY_VERSION_HEX < 0x030f0000
+    PY_VERSION_HEX < 0x030e0000
 #define BAREWIRE_INTEGER_DIGITS 1
 
 // The same by writing the digits; the layout has been stable in 3.10-3.11 and, with a tag for size and sign, since 3.12.

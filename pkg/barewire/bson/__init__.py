@@ -6,6 +6,7 @@ here. Format: bsonspec.org, version 1.1.
 
 from __future__ import annotations
 
-from barewire._core import encode, encode_many
+from barewire._core import decode, decode_all, encode, encode_many, is_valid
+from barewire.bson._iterate import decode_file_iter, decode_iter
 
-__all__ = ["encode", "encode_many"]
+__all__ = ["decode", "decode_all", "decode_file_iter", "decode_iter", "encode", "encode_many", "is_valid"]
