@@ -36,7 +36,15 @@ PyObject* wrapped_invalid_bson(const Kinds& kinds) {
         return nullptr;
     }
     Ref text = Ref::steal(PyObject_Str(error.get()));
-    if (text) replace(error, Ref::steal(PyObject_CallOneArg(kinds.invalid_bson.get(), text.get())));
+    Ref fresh;
+    if (text) fresh = Ref::steal(PyObject_CallOneArg(kinds.invalid_bson.get(), text.get()));
+    if (!fresh && PyErr_GivenExceptionMatches(error.get(), PyExc_RecursionError)) {
+        // At the limit nothing can be called: the error goes up as it is and is wrapped some levels above.
+        PyErr_Clear();
+        py::restore_exception(std::move(error));
+        return nullptr;
+    }
+    replace(error, std::move(fresh));
     return nullptr;
 }
 

@@ -192,7 +192,12 @@ bool write_mapping_document(Encoder& encoder, PyObject* document, bool top_level
     int is_mapping = PyObject_IsInstance(document, encoder.kinds.mapping.get());
     if (is_mapping < 0) return false;
     if (!is_mapping) {
-        PyErr_Format(PyExc_TypeError, "encoder expected a mapping type but got: %R", document);
+        py::Ref shown = py::Ref::steal(PyObject_Repr(document));
+        if (shown) {
+            PyErr_Format(PyExc_TypeError, "encoder expected a mapping type but got: %U", shown.get());
+        } else {
+            PyErr_SetString(PyExc_TypeError, "encoder expected a mapping type");
+        }
         return false;
     }
     const std::size_t start = encoder.out.size();

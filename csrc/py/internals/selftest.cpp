@@ -11,10 +11,9 @@ namespace barewire::py {
 namespace {
 
 // Compares both walks of one dict, entry by entry. Nothing is dereferenced that the tables deliver.
-bool same_walk(PyObject* dict, bool may_be_split) {
+bool same_walk(PyObject* dict, bool expect_in_place) {
     DictCursor direct(dict, true), plain(dict, false);
-    // An empty dict looks like a split one in 3.10.
-    if (!direct.in_place() && !may_be_split && PyDict_GET_SIZE(dict) != 0) return false;
+    if (direct.in_place() != expect_in_place) return false;
     PyObject *key = nullptr, *value = nullptr, *expected_key = nullptr, *expected_value = nullptr;
     while (plain.next(expected_key, expected_value)) {
         if (!direct.next(key, value)) return false;
@@ -51,9 +50,9 @@ Ref instance_dict() {
 
 enum class Outcome { same, different, failed };
 
-Outcome check(const Ref& dict, bool may_be_split = false) {
+Outcome check(const Ref& dict, bool expect_in_place = true) {
     if (!dict) return Outcome::failed;
-    return same_walk(dict.get(), may_be_split) ? Outcome::same : Outcome::different;
+    return same_walk(dict.get(), expect_in_place) ? Outcome::same : Outcome::different;
 }
 
 Outcome run() {
@@ -91,8 +90,11 @@ Outcome run() {
     if (copied) copied = Ref::steal(PyDict_Copy(copied.get()));
     if (Outcome got = check(copied); got != Outcome::same) return got;
 
-    // A split dict must be told apart; whether this interpreter makes one here is its own affair.
-    return check(instance_dict(), true);
+    // A split dict must be told apart, whether or not this interpreter makes one here.
+    Ref split = instance_dict();
+    if (!split) return Outcome::failed;
+    DictCursor probe(split.get(), true);
+    return check(split, probe.in_place());
 }
 
 }  // namespace
