@@ -9,6 +9,7 @@
 #include "py/guard.h"
 #include "py/ref.h"
 #include "walk/bson_decode.h"
+#include "walk/bson_reply.h"
 #include "walk/decode_errors.h"
 #include "walk/options.h"
 
@@ -124,6 +125,31 @@ PyObject* raw_to_dict(PyObject* module, PyObject* arguments) {
     }
 }
 
+constexpr Parameters<2> decode_reply_parameters{"decode_reply", {"data", "codec_options"}, 1};
+constexpr Parameters<2> decode_batch_parameters{"decode_batch", {"data", "codec_options"}, 1};
+
+Ref whole_reply(walk::DecodeContext& context, const std::uint8_t* data, std::size_t size) {
+    context.owner = nullptr;
+    return walk::decode_reply(context, {data, size});
+}
+
+Ref cursor_batch(walk::DecodeContext& context, const std::uint8_t* data, std::size_t size) {
+    context.owner = nullptr;
+    return walk::decode_cursor_batch(context, {data, size});
+}
+
+PyObject* decode_reply(PyObject* module, PyObject* const* arguments, Py_ssize_t given, PyObject* keywords) {
+    std::array<PyObject*, 2> values;
+    if (!parse_arguments(decode_reply_parameters, arguments, given, keywords, values)) return nullptr;
+    return run(module, values[0], values[1], &whole_reply);
+}
+
+PyObject* decode_batch(PyObject* module, PyObject* const* arguments, Py_ssize_t given, PyObject* keywords) {
+    std::array<PyObject*, 2> values;
+    if (!parse_arguments(decode_batch_parameters, arguments, given, keywords, values)) return nullptr;
+    return run(module, values[0], values[1], &cursor_batch);
+}
+
 PyMethodDef methods[] = {
     {"decode", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(&decode)), METH_FASTCALL | METH_KEYWORDS,
      PyDoc_STR("decode(data, codec_options=None)\n--\n\n"
@@ -137,6 +163,16 @@ PyMethodDef methods[] = {
     {"is_valid", &is_valid, METH_O,
      PyDoc_STR("is_valid(bson, /)\n--\n\n"
                "True if the bytes are one valid BSON document. Raises TypeError for anything but bytes.")},
+    {"decode_reply", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(&decode_reply)),
+     METH_FASTCALL | METH_KEYWORDS,
+     PyDoc_STR("decode_reply(data, codec_options=None)\n--\n\n"
+               "Decodes a command reply. Type decoders of the options apply to the documents of cursor.firstBatch and\n"
+               "cursor.nextBatch only. Errors as decode().")},
+    {"decode_batch", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(&decode_batch)),
+     METH_FASTCALL | METH_KEYWORDS,
+     PyDoc_STR("decode_batch(data, codec_options=None)\n--\n\n"
+               "(documents, cursor id, namespace) of a reply to find, aggregate or getMore; nothing else of the reply is\n"
+               "decoded. Raises bson.errors.InvalidBSON if the reply has no cursor, else as decode().")},
     {"raw_to_dict", &raw_to_dict, METH_VARARGS,
      PyDoc_STR("raw_to_dict(data, position, end, codec_options, result, raw_arrays=False, /)\n--\n\n"
                "Decodes the elements from `position` up to the terminator at `end` into the mapping `result`, and\n"

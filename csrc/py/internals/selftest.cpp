@@ -11,9 +11,10 @@ namespace barewire::py {
 namespace {
 
 // Compares both walks of one dict, entry by entry. Nothing is dereferenced that the tables deliver.
-bool same_walk(PyObject* dict, bool expect_in_place) {
+bool same_walk(PyObject* dict, bool may_be_split) {
     DictCursor direct(dict, true), plain(dict, false);
-    if (direct.in_place() != expect_in_place) return false;
+    // An empty dict looks like a split one in 3.10.
+    if (!direct.in_place() && !may_be_split && PyDict_GET_SIZE(dict) != 0) return false;
     PyObject *key = nullptr, *value = nullptr, *expected_key = nullptr, *expected_value = nullptr;
     while (plain.next(expected_key, expected_value)) {
         if (!direct.next(key, value)) return false;
@@ -50,9 +51,9 @@ Ref instance_dict() {
 
 enum class Outcome { same, different, failed };
 
-Outcome check(const Ref& dict, bool expect_in_place = true) {
+Outcome check(const Ref& dict, bool may_be_split = false) {
     if (!dict) return Outcome::failed;
-    return same_walk(dict.get(), expect_in_place) ? Outcome::same : Outcome::different;
+    return same_walk(dict.get(), may_be_split) ? Outcome::same : Outcome::different;
 }
 
 Outcome run() {
@@ -90,11 +91,8 @@ Outcome run() {
     if (copied) copied = Ref::steal(PyDict_Copy(copied.get()));
     if (Outcome got = check(copied); got != Outcome::same) return got;
 
-    // A split dict must be told apart, whether or not this interpreter makes one here.
-    Ref split = instance_dict();
-    if (!split) return Outcome::failed;
-    DictCursor probe(split.get(), true);
-    return check(split, probe.in_place());
+    // A split dict must be told apart; whether this interpreter makes one here is its own affair.
+    return check(instance_dict(), true);
 }
 
 }  // namespace
