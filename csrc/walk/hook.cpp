@@ -41,6 +41,16 @@ BAREWIRE_COLD bool fail_cannot_encode(Encoder& encoder, PyObject* value) {
     return false;
 }
 
+BAREWIRE_COLD bool fail_not_mapping(PyObject* document) {
+    py::Ref repr = py::Ref::steal(PyObject_Repr(document));
+    if (repr) {
+        PyErr_Format(PyExc_TypeError, "encoder expected a mapping type but got: %U", repr.get());
+    } else {
+        PyErr_SetString(PyExc_TypeError, "encoder expected a mapping type");
+    }
+    return false;
+}
+
 // A datetime or a subclass with any tzinfo: its own utcoffset() is asked.
 bool write_any_datetime(Encoder& encoder, std::size_t type_at, PyObject* value) {
     py::Ref offset = py::Ref::steal(PyObject_CallMethodNoArgs(value, encoder.kinds.utcoffset.get()));
@@ -191,15 +201,7 @@ bool write_mapping_document(Encoder& encoder, PyObject* document, bool top_level
     if (marker == raw_document_marker) return write_raw(encoder, document);
     int is_mapping = PyObject_IsInstance(document, encoder.kinds.mapping.get());
     if (is_mapping < 0) return false;
-    if (!is_mapping) {
-        py::Ref shown = py::Ref::steal(PyObject_Repr(document));
-        if (shown) {
-            PyErr_Format(PyExc_TypeError, "encoder expected a mapping type but got: %U", shown.get());
-        } else {
-            PyErr_SetString(PyExc_TypeError, "encoder expected a mapping type");
-        }
-        return false;
-    }
+    if (!is_mapping) return fail_not_mapping(document);
     const std::size_t start = encoder.out.size();
     if (!encoder.reserve(4)) return false;
     encoder.out.advance(4);
