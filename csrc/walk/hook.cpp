@@ -252,14 +252,19 @@ bool check_key(Encoder& encoder, const char* key, std::size_t size) {
 }
 
 void wrap_invalid_document(Encoder& encoder, PyObject* document) {
-    if (!PyErr_ExceptionMatches(encoder.kinds.invalid_document.get())) return;
+    const Kinds& kinds = encoder.kinds;
+    if (!PyErr_ExceptionMatches(kinds.invalid_document.get())) return;
     py::Ref raised = py::take_exception();
-    py::Ref text = py::Ref::steal(PyObject_Str(raised.get()));
-    py::Ref wrapped;
-    if (text) text = py::Ref::steal(PyUnicode_FromFormat("Invalid document: %U", text.get()));
-    if (text) {
-        wrapped = py::Ref::steal(PyObject_CallFunctionObjArgs(encoder.kinds.invalid_document.get(), text.get(), document,
-                                                              nullptr));
+    py::Ref text = py::Ref::steal(PyObject_Str(raised.get())), wrapped;
+    if (text && kinds.invalid_document_keeps_document) {
+        text = py::Ref::steal(PyUnicode_FromFormat("Invalid document: %U", text.get()));
+        if (text) {
+            wrapped = py::Ref::steal(
+                PyObject_CallFunctionObjArgs(kinds.invalid_document.get(), text.get(), document, nullptr));
+        }
+    } else if (text) {
+        text = py::Ref::steal(PyUnicode_FromFormat("Invalid document %S | %U", document, text.get()));
+        if (text) wrapped = py::Ref::steal(PyObject_CallOneArg(kinds.invalid_document.get(), text.get()));
     }
     if (!wrapped) {
         PyErr_Clear();

@@ -113,6 +113,7 @@ bool Kinds::resolve_all() {
         // Imports can let another thread come here first; whoever is last stores equal objects.
         this->*one.where = std::move(found);
     }
+    invalid_document_keeps_document = PyObject_HasAttrString(invalid_document.get(), "document") != 0;
     for (const WantedText& one : wanted_texts) {
         py::Ref text = py::Ref::steal(PyUnicode_InternFromString(one.text));
         if (!text) return false;

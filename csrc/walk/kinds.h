@@ -53,6 +53,8 @@ struct Kinds {
     // bson.errors
     py::Ref bson_error, invalid_bson, invalid_document, invalid_string_data, invalid_id;
 
+    bool invalid_document_keeps_document = false;       // since PyMongo 4.16; the text differs too
+
     // Interned attribute names and keys.
     py::Ref id_key;                                     // "_id"
     py::Ref type_marker, subtype, flags, pattern_name, scope, inc, time, binary_name, bid, as_doc, utcoffset, from_uuid;
