@@ -25,6 +25,13 @@ enum class Waiting : std::uint8_t {
     closed,   // the pool is closed; nothing will happen
 };
 
+// What a waiter may be granted.
+enum class Grants : std::uint8_t {
+    any,        // an idle connection, else an empty slot that the waiter connects itself
+    connected,  // idle connections only: somebody else connects slots of reserve_for_connecting() and releases them, so that
+                // a waiter is served by whichever comes first, a released or a new connection
+};
+
 // Connection: a class that is not final, default-constructible without throwing, with `void close() noexcept` (called
 // for connections of an older generation, on whichever thread meets them; afterwards the object is unconnected and may
 // be connected again).
@@ -82,8 +89,8 @@ public:
 
     // max_size: 1 to 65,535 slots; values outside are clamped. Throws std::bad_alloc (8 bytes per slot; the slots
     // themselves are made when first needed).
-    explicit Pool(std::uint32_t max_size)
-        : max_size_(max_size < 1 ? 1 : max_size > largest_size ? largest_size : max_size),
+    explicit Pool(std::uint32_t max_size, Grants grants = Grants::any)
+        : grants_(grants), max_size_(max_size < 1 ? 1 : max_size > largest_size ? largest_size : max_size),
           slots_(new std::atomic<PoolSlot*>[max_size_] {}) {}
 
     Pool(const Pool&) = delete;
@@ -115,6 +122,12 @@ public:
         return slot ? hand_out(*slot) : nullptr;
     }
 
+    // As try_reserve(), but for a connection that will be released to whoever waits, so waiters do not stand in its way.
+    [[nodiscard]] Connection* reserve_for_connecting() noexcept {
+        PoolSlot* slot = take_empty();
+        return slot ? hand_out(*slot) : nullptr;
+    }
+
     // Gives back a healthy connection: to the first waiter, else onto the idle stack. One that was reserved before the
     // last clear() is closed and its slot discarded.
     void release(Connection& connection) noexcept {
@@ -134,11 +147,12 @@ public:
         if (generation_.load(std::memory_order_seq_cst) != generation) drain_stale();
     }
 
-    // Gives back a slot whose connection the caller has closed, or could not make. The first waiter gets it to connect.
+    // Gives back a slot whose connection the caller has closed, or could not make. The first waiter gets it to connect,
+    // unless waiters are granted connected slots only.
     void discard(Connection& connection) noexcept {
         PoolSlot& slot = static_cast<PoolSlot&>(connection);
         slot.generation = generation_.load(std::memory_order_seq_cst);
-        if (give_to_first(slot, false)) return;
+        if (grants_ == Grants::any && give_to_first(slot, false)) return;
         put_empty(slot);
     }
 
@@ -165,7 +179,7 @@ public:
         return Waiting::granted;
     }
 
-    // try_acquire, else try_reserve, else wait.
+    // try_acquire, else try_reserve, else wait. For Grants::any.
     [[nodiscard]] Waiting acquire(Waiter& waiter, Claim& claim) noexcept {
         if (Connection* connection = try_acquire()) {
             claim = {connection, true};
@@ -398,7 +412,7 @@ private:
         while (queue_.size() != 0) {
             PoolSlot* slot = pop(idle_);
             const bool connected = slot != nullptr;
-            if (!slot) slot = take_empty();
+            if (!slot && grants_ == Grants::any) slot = take_empty();
             if (!slot) break;
             Waiter* waiter = static_cast<Waiter*>(queue_.pop_front());
             announce();
@@ -431,7 +445,8 @@ private:
         }
     }
 
-    // An idle connection of an older generation becomes an empty slot of the current one.
+    // An idle connection of an older generation becomes an empty slot of the current one. (The one case in which a waiter
+    // for connected slots gets an empty one; it discards it and waits again.)
     void refresh(Claim& claim) noexcept {
         PoolSlot& slot = static_cast<PoolSlot&>(*claim.connection);
         if (!claim.connected || current(slot)) return;
@@ -444,6 +459,7 @@ private:
         drain_idle([](Connection&) { return true; });
     }
 
+    const Grants grants_;
     const std::uint32_t max_size_;
     const std::unique_ptr<std::atomic<PoolSlot*>[]> slots_;
     std::atomic<std::uint32_t> created_{0};
