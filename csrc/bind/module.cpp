@@ -3,6 +3,8 @@
 
 #include "bind/codec_decode.h"
 #include "bind/codec_encode.h"
+#include "bind/mongo_types.h"
+#include "bind/reactor.h"
 #include "bind/state.h"
 #include "py/python.h"
 
@@ -14,6 +16,10 @@ constexpr Feature features[] = {
     // one entry per feature: &add_codec, &add_engine, ...
     &add_codec_encode,
     &add_codec_decode,
+    &add_reactor,
+    &add_mongo_engine,
+    &add_mongo_target,
+    &add_mongo_stream,
 };
 
 int execute(PyObject* module) {

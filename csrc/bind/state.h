@@ -1,11 +1,15 @@
 // The module's one state struct and how to reach it; features keep their own part in their own files.
 #pragma once
 
+#include <memory>
+
 #include "py/python.h"
 #include "py/ref.h"
 #include "walk/kinds.h"
 
 namespace barewire::bind {
+
+struct MongoState;
 
 // Lives in the module object; built by the exec slot with placement new, destroyed by m_free.
 // Features register themselves by a function of type Feature listed in module.cpp.
@@ -13,6 +17,7 @@ struct ModuleState {
     walk::Kinds kinds;           // Python types and offsets resolved on first sight
     py::Ref engine_type;         // heap type barewire._core.MongoEngine
     py::Ref reactor_type;        // heap type barewire._core.Reactor
+    std::shared_ptr<MongoState> mongo;  // see bind/mongo_types.h
 };
 
 // State of the module that owns a method or a heap type.

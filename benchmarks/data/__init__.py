@@ -1,1 +1,0 @@
-"""Small generators of input. No data file lives here, and nothing large may."""
