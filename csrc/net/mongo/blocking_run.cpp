@@ -75,7 +75,9 @@ private:
         Connection* connection = check_out(*server, failure);
         if (!connection) return exchange_.fail(std::move(failure));
         if (!exchange_.prepare(*connection)) return exchange_.refuse();
-        Step step = drive(&Exchange::send, Want::write, failure);
+        Step step = connection->channel.secure()
+                        ? exchange_.send_secure(operation_.socket_timeout, &interrupt_, failure)
+                        : drive(&Exchange::send, Want::write, failure);
         if (step == Step::done && operation_.expects_reply) {
             operation_.reply.clear();
             step = drive(&Exchange::receive, Want::read, failure);
@@ -87,11 +89,10 @@ private:
     Server* wait_for_server(Failure& failure) noexcept {
         for (;;) {
             BlockedOnServer blocked;
-            if (Server* server = engine_.park(blocked, exchange_, operation_)) return server;
-            if (engine_.closed() || engine_.broken_for_ever()) {
-                engine_.unpark(blocked);
-                failure = engine_.no_server(operation_);
-                return nullptr;
+            Server* server = nullptr;
+            if (!engine_.park(blocked, exchange_, operation_, server)) {
+                if (!server) failure = engine_.no_server(operation_);
+                return server;
             }
             const Waited waited = blocked.signal.wait(exchange_.selection_deadline(), interrupt_);
             // When wake() has been called it has also returned: both happen under the list's mutex.
@@ -100,7 +101,7 @@ private:
                 failure = made(Failure::Kind::interrupted, "interrupted");
                 return nullptr;
             }
-            if (Server* server = engine_.choose(exchange_, operation_)) return server;
+            if ((server = engine_.choose(exchange_, operation_))) return server;
             if (waited == Waited::timeout || engine_.closed() || engine_.broken_for_ever()) {
                 failure = engine_.no_server(operation_);
                 return nullptr;

@@ -17,14 +17,19 @@ namespace barewire::net::mongo {
 
 bool Transfer::again() const noexcept { return error == EAGAIN || error == EWOULDBLOCK || error == EINTR; }
 
+Channel::Channel(int descriptor, _mongoc_stream_t* tls, std::unique_ptr<StreamState> state) noexcept
+    : descriptor_(descriptor), tls_(tls), state_(std::move(state)) {}
+
 Channel::Channel(Channel&& other) noexcept
-    : descriptor_(std::exchange(other.descriptor_, -1)), tls_(std::exchange(other.tls_, nullptr)) {}
+    : descriptor_(std::exchange(other.descriptor_, -1)), tls_(std::exchange(other.tls_, nullptr)),
+      state_(std::move(other.state_)) {}
 
 Channel& Channel::operator=(Channel&& other) noexcept {
     if (this != &other) {
         close();
         descriptor_ = std::exchange(other.descriptor_, -1);
         tls_ = std::exchange(other.tls_, nullptr);
+        state_ = std::move(other.state_);
     }
     return *this;
 }
@@ -44,15 +49,6 @@ void Channel::abandon() noexcept {
 
 Transfer Channel::send(const iovec* parts, std::size_t count, bool at_once) noexcept {
     Transfer transfer;
-    if (tls_) {
-        errno = 0;
-        const ssize_t sent =
-            mongoc_stream_writev(tls_, const_cast<mongoc_iovec_t*>(reinterpret_cast<const mongoc_iovec_t*>(parts)),
-                                 count, 0);
-        if (sent > 0) transfer.count = static_cast<std::size_t>(sent);
-        else transfer.error = mongoc_stream_should_retry(tls_) ? EAGAIN : errno ? errno : EPIPE;
-        return transfer;
-    }
     msghdr message{};
     message.msg_iov = const_cast<iovec*>(parts);
     message.msg_iovlen = count;
@@ -75,6 +71,24 @@ Transfer Channel::receive(std::uint8_t* to, std::size_t size, bool at_once) noex
     const ssize_t got = ::recv(descriptor_, to, size, at_once ? MSG_DONTWAIT : 0);
     if (got >= 0) transfer.count = static_cast<std::size_t>(got);
     else transfer.error = errno;
+    return transfer;
+}
+
+Transfer Channel::send_secure(const iovec* parts, std::size_t count, std::chrono::milliseconds limit,
+                              Interrupt* interrupt) noexcept {
+    Transfer transfer;
+    std::size_t wanted = 0;
+    for (std::size_t i = 0; i < count; ++i) wanted += parts[i].iov_len;
+    *state_ = {};
+    state_->interrupt = interrupt;
+    errno = 0;
+    const ssize_t sent =
+        mongoc_stream_writev(tls_, const_cast<mongoc_iovec_t*>(reinterpret_cast<const mongoc_iovec_t*>(parts)), count,
+                             static_cast<std::int32_t>(limit.count()));
+    state_->interrupt = nullptr;
+    if (sent == static_cast<ssize_t>(wanted)) transfer.count = wanted;
+    else if (state_->timed_out) transfer.error = ETIMEDOUT;
+    else transfer.error = state_->error ? state_->error : EPIPE;
     return transfer;
 }
 

@@ -3,10 +3,13 @@
 
 #include <sys/uio.h>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 
-struct _mongoc_stream_t;
+#include "net/blocking.h"
+#include "net/mongo/stream.h"
 
 namespace barewire::net::mongo {
 
@@ -21,7 +24,8 @@ struct Transfer {
 class Channel {
 public:
     Channel() noexcept = default;
-    Channel(int descriptor, _mongoc_stream_t* tls) noexcept : descriptor_(descriptor), tls_(tls) {}
+    // `state` is that of the socket stream under `tls`.
+    Channel(int descriptor, _mongoc_stream_t* tls, std::unique_ptr<StreamState> state) noexcept;
     Channel(const Channel&) = delete;
     Channel& operator=(const Channel&) = delete;
     Channel(Channel&& other) noexcept;
@@ -35,9 +39,14 @@ public:
     bool secure() const noexcept { return tls_ != nullptr; }
     int descriptor() const noexcept { return descriptor_; }
 
-    // Plain sockets block at most for the slice set by `set_slices` unless `at_once`; TLS never blocks.
+    // Plain sockets block at most for the slice set by `set_slices` unless `at_once`.
     Transfer send(const iovec* parts, std::size_t count, bool at_once) noexcept;
+    // As send(); TLS never blocks here.
     Transfer receive(std::uint8_t* to, std::size_t size, bool at_once) noexcept;
+    // TLS only, instead of send(): everything or an error (ETIMEDOUT, ECANCELED), because a TLS record that was begun
+    // must be ended by the same call. Blocks; `interrupt` is asked every 0.1 s.
+    Transfer send_secure(const iovec* parts, std::size_t count, std::chrono::milliseconds limit,
+                         Interrupt* interrupt) noexcept;
     // Lets blocking calls return with EAGAIN after 0.1 s, so that a signal is seen.
     void set_slices() noexcept;
     // One system call: has the server hung up, or said something unasked?
@@ -46,6 +55,7 @@ public:
 private:
     int descriptor_ = -1;
     _mongoc_stream_t* tls_ = nullptr;
+    std::unique_ptr<StreamState> state_;
 };
 
 }  // namespace barewire::net::mongo

@@ -79,6 +79,7 @@ void Engine::send_end_sessions() noexcept {
 }
 
 void Engine::close() noexcept {
+    if (forked_.load(std::memory_order_relaxed)) return;
     std::lock_guard closing(close_mutex_);
     if (closed_.load(std::memory_order_relaxed)) return;
     send_end_sessions();
@@ -96,7 +97,10 @@ void Engine::close() noexcept {
 }
 
 void Engine::abandon_after_fork() noexcept {
-    // Other threads' locks and libmongoc's state may be in any condition here: nothing is called, everything leaks.
+    // Other threads' locks and libmongoc's state may be in any condition here: nothing is called, and a reference that
+    // nobody gives back keeps destructors from running.
+    (void)new std::shared_ptr<Engine>(shared_from_this());
+    forked_.store(true, std::memory_order_relaxed);
     closed_.store(true, std::memory_order_relaxed);
     usual_server_.store(nullptr, std::memory_order_relaxed);
     workers_.abandon_after_fork();

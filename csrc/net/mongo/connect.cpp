@@ -278,10 +278,11 @@ bool Connector::connect(const std::string& address, const std::atomic<bool>& can
         result.hello.clear();
         if (!result.hello.append(data, hello->len)) throw std::bad_alloc();
         result.round_trip_microseconds = mongoc_server_description_round_trip_time(chosen.get()) * 1000;
+        std::unique_ptr<StreamState> state = attempt.tls ? std::make_unique<StreamState>() : nullptr;
         // From here on the bytes are ours; the client dies without closing anything.
         release_stream(attempt.outer);
-        if (attempt.tls) set_stream_state(mongoc_stream_get_base_stream(attempt.tls), nullptr);
-        result.channel = Channel(attempt.descriptor, attempt.tls);
+        if (attempt.tls) set_stream_state(mongoc_stream_get_base_stream(attempt.tls), state.get());
+        result.channel = Channel(attempt.descriptor, attempt.tls, std::move(state));
         result.channel.set_slices();
         return true;
     } catch (const std::bad_alloc&) {

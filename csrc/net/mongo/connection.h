@@ -35,6 +35,7 @@ public:
     std::uint32_t generation = 0;        // of the pool when it was connected
     Clock::time_point created, last_use;
     ConnectionUser* user = nullptr;      // while in flight
+    base::Buffer tail, cluster_time;     // parts of the request being sent; their memory is reused
 
     Connection() noexcept = default;
     int descriptor() const noexcept final { return channel.descriptor(); }

@@ -14,7 +14,12 @@ constexpr unsigned worker_limit = 16;
 
 }  // namespace
 
-std::shared_ptr<Client> Client::create(Settings settings) { return std::make_shared<Engine>(std::move(settings)); }
+std::shared_ptr<Client> Client::create(Settings settings) {
+    const auto engine = std::make_shared<Engine>(std::move(settings));
+    // The last handle closes; flights, jobs and monitors hold the engine itself. So workers are joined by the holder of a
+    // handle, never by one of themselves.
+    return {engine.get(), [engine](Client*) { engine->close(); }};
+}
 
 Engine::Engine(Settings settings)
     : settings_(std::move(settings)), topology_(settings_, [this] { deployment_changed(); }), workers_(worker_limit) {}
@@ -76,5 +81,4 @@ std::vector<PoolStats> Engine::pool_stats() const {
     return all;
 }
 
-void Engine::start(Operation& operation, Reactor&) noexcept { run(operation, {}); operation.completed(); }
 }  // namespace barewire::net::mongo

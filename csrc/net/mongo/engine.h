@@ -49,8 +49,9 @@ public:
 
     // A server to send to now, or nullptr.
     Server* choose(const Exchange& exchange, const Operation& operation) noexcept;
-    // Parks `parked` until the deployment changes, unless there is a server by now (returned instead).
-    Server* park(Parked& parked, const Exchange& exchange, const Operation& operation) noexcept;
+    // Parks `parked` until the deployment changes. False: it is not parked and wake() will not be called, because there is
+    // a server by now, or (nullptr) because there will never be one.
+    bool park(Parked& parked, const Exchange& exchange, const Operation& operation, Server*& server) noexcept;
     bool unpark(Parked& parked) noexcept { return parked_.remove(parked); }
     // The error of an operation that found no server in time, or never will.
     Failure no_server(const Operation& operation) noexcept;
@@ -75,6 +76,7 @@ private:
     SessionPool sessions_;
     ParkedList parked_;
     std::atomic<bool> closed_{false};
+    std::atomic<bool> forked_{false};
     std::atomic<bool> searching_{false};
     std::atomic<std::int32_t> session_timeout_minutes_{0};
     // The server of operations without read preference, while the deployment has exactly one for them.

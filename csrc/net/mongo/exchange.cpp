@@ -16,7 +16,7 @@ namespace {
 Step broken(Failure& failure, const Connection& connection, int error) noexcept {
     failure.kind = error == ETIMEDOUT ? Failure::Kind::network_timeout : Failure::Kind::network;
     failure.code = error;
-    failure.message = error ? std::generic_category().message(error) : "connection closed";
+    failure.message = error == ETIMEDOUT ? "timed out" : error ? std::generic_category().message(error) : "connection closed";
     failure.address = connection.facts.address;
     return Step::failed;
 }
@@ -69,17 +69,17 @@ bool Exchange::prepare(Connection& connection) noexcept {
                 tail.transaction_number = transaction_number_;
             }
         }
-        if (!engine_.copy_cluster_time(cluster_time_)) {
+        if (!engine_.copy_cluster_time(connection.cluster_time)) {
             operation_.failure.kind = Failure::Kind::out_of_memory;
             return false;
         }
-        tail.cluster_time = &cluster_time_;
+        tail.cluster_time = &connection.cluster_time;
         // relaxed: a view of the deployment that may be a moment old.
         tail.read_preference = read_preference_to_send(
             static_cast<TopologyType>(connection.server->topology_type.load(std::memory_order_relaxed)),
             static_cast<ServerType>(connection.server->server_type.load(std::memory_order_relaxed)), operation_);
     }
-    if (request_.build(operation_, next_request_id(), tail)) return true;
+    if (request_.build(operation_, next_request_id(), tail, connection.tail)) return true;
     operation_.failure.kind = Failure::Kind::protocol;
     operation_.failure.message = "message cannot be built: malformed, longer than 2 GiB or out of memory";
     return false;
@@ -98,6 +98,24 @@ Step Exchange::send(bool at_once, Failure& failure) noexcept {
         if (transfer.again()) return Step::again;
         return broken(failure, *connection_, transfer.error);
     }
+    return Step::done;
+}
+
+Step Exchange::send_secure(Clock::duration limit, Interrupt* interrupt, Failure& failure) noexcept {
+    operation_.sent = true;
+    std::array<iovec, 3> parts;
+    const std::size_t count = request_.remaining(parts);
+    const auto milliseconds = limit > Clock::duration::zero()
+                                  ? std::chrono::ceil<std::chrono::milliseconds>(limit)
+                                  : std::chrono::milliseconds(std::chrono::hours(24));
+    const Transfer transfer = connection_->channel.send_secure(parts.data(), count, milliseconds, interrupt);
+    if (transfer.error == ECANCELED) {
+        failure.kind = Failure::Kind::interrupted;
+        failure.message = "interrupted";
+        return Step::failed;
+    }
+    if (transfer.error != 0) return broken(failure, *connection_, transfer.error);
+    request_.sent(transfer.count);
     return Step::done;
 }
 

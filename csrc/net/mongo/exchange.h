@@ -34,6 +34,9 @@ public:
     // As much as goes; `failure` is set on failed. `at_once`: never block (event loop).
     Step send(bool at_once, Failure& failure) noexcept;
     Step receive(bool at_once, Failure& failure) noexcept;
+    // Over TLS, instead of send(): everything, blocking; 0: no limit.
+    Step send_secure(Clock::duration limit, Interrupt* interrupt, Failure& failure) noexcept;
+    std::size_t request_size() const noexcept { return request_.size(); }
 
     // The reply is complete (or none is expected): gives the connection back and decides.
     Next conclude() noexcept;
@@ -57,7 +60,6 @@ private:
     Operation& operation_;
     Connection* connection_ = nullptr;
     Request request_;
-    base::Buffer cluster_time_;
     std::size_t expected_ = 0;            // length of the reply, 0: not known yet
     Clock::time_point selection_deadline_;
     bool implicit_ = false;               // operation.session is the engine's

@@ -44,11 +44,11 @@ bool append_tail(Buffer& to, std::string_view database, const Tail& tail) noexce
 
 }  // namespace
 
-bool Request::build(Operation& operation, std::int32_t request_id, const Tail& tail) noexcept {
+bool Request::build(Operation& operation, std::int32_t request_id, const Tail& tail, Buffer& scratch) noexcept {
     request_id_ = request_id;
     sent_ = size_ = 0;
     parts_ = {};
-    tail_.clear();
+    scratch.clear();
     Buffer& body = operation.body;
     if (operation.raw) {
         if (body.size() < message_header_size || body.size() > std::numeric_limits<std::int32_t>::max()) return false;
@@ -58,8 +58,8 @@ bool Request::build(Operation& operation, std::int32_t request_id, const Tail& t
         return true;
     }
     if (body.size() < Operation::header_size || operation.database.size() > 1024) return false;
-    if (!append_tail(tail_, operation.database, tail)) return false;
-    size_ = body.size() + tail_.size() + operation.sequence.size();
+    if (!append_tail(scratch, operation.database, tail)) return false;
+    size_ = body.size() + scratch.size() + operation.sequence.size();
     if (size_ > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max())) return false;
     std::uint8_t* header = body.data();
     store_little<std::int32_t>(header, static_cast<std::int32_t>(size_));
@@ -68,9 +68,9 @@ bool Request::build(Operation& operation, std::int32_t request_id, const Tail& t
     store_little<std::int32_t>(header + 12, op_msg);
     store_little<std::uint32_t>(header + 16, operation.expects_reply ? 0 : flag::more_to_come);
     header[20] = 0;  // section kind 0
-    store_little<std::int32_t>(header + 21, static_cast<std::int32_t>(body.size() - 21 + tail_.size()));
+    store_little<std::int32_t>(header + 21, static_cast<std::int32_t>(body.size() - 21 + scratch.size()));
     parts_[0] = {body.data(), body.size()};
-    parts_[1] = {tail_.data(), tail_.size()};
+    parts_[1] = {scratch.data(), scratch.size()};
     parts_[2] = {operation.sequence.data(), operation.sequence.size()};
     return true;
 }

@@ -35,9 +35,10 @@ struct Tail {
 // One request on its way: the parts and how much of them has been sent. Points into the operation.
 class Request {
 public:
-    // Writes the frame into operation.body's first bytes and the tail into `this`. False: no memory, or the message is
-    // longer than 2^31 - 1 bytes. The operation's buffers must stay unchanged until everything is sent.
-    [[nodiscard]] bool build(Operation& operation, std::int32_t request_id, const Tail& tail) noexcept;
+    // Writes the frame into operation.body's first bytes and the tail into `scratch`. False: no memory, or the message is
+    // longer than 2^31 - 1 bytes. The operation's buffers and `scratch` must stay unchanged until everything is sent.
+    [[nodiscard]] bool build(Operation& operation, std::int32_t request_id, const Tail& tail,
+                             base::Buffer& scratch) noexcept;
 
     // What remains to be sent, for sendmsg. Zero entries: everything is sent.
     std::size_t remaining(std::array<iovec, 3>& parts) const noexcept;
@@ -50,7 +51,6 @@ private:
     std::array<iovec, 3> parts_{};
     std::size_t size_ = 0, sent_ = 0;
     std::int32_t request_id_ = 0;
-    base::Buffer tail_;
 };
 
 // A number for the next request of this process; never 0.

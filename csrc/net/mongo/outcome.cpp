@@ -42,6 +42,7 @@ void Exchange::remember_outcome() noexcept {
     first_document_size_ = operation_.reply_document_size;
     first_server_ = operation_.server;
     avoided_ = operation_.server.address;
+    selection_deadline_ = Clock::now() + operation_.selection_timeout;
     operation_.reply.clear();
 }
 

@@ -54,16 +54,18 @@ Server* Engine::choose(const Exchange& exchange, const Operation& operation) noe
     return chosen ? server_of(*chosen, snapshot->type) : nullptr;
 }
 
-Server* Engine::park(Parked& parked, const Exchange& exchange, const Operation& operation) noexcept {
+bool Engine::park(Parked& parked, const Exchange& exchange, const Operation& operation, Server*& server) noexcept {
+    const std::shared_ptr<Engine> alive = shared_from_this();
     parked_.add(parked);
     // Looked at after parking: a change before it is seen here, a change after it wakes.
-    Server* server = choose(exchange, operation);
-    if (server || closed()) {
-        if (parked_.remove(parked)) return server;
-        return nullptr;  // it has been woken meanwhile and looks for itself
+    server = choose(exchange, operation);
+    if (server || closed() || broken_for_ever()) {
+        if (parked_.remove(parked)) return false;
+        server = nullptr;  // woken meanwhile: whoever runs then looks for itself, perhaps already
+        return true;
     }
-    look_for_servers();
-    return nullptr;
+    alive->look_for_servers();
+    return true;
 }
 
 void Engine::deployment_changed() noexcept {

@@ -63,6 +63,8 @@ bool wait(SocketStream& stream, short events, Clock::time_point deadline, bool a
         const int ready = ::poll(&entry, 1, static_cast<int>(std::min<long long>(left + 1, slice_milliseconds)));
         if (ready > 0) return true;
         if (ready < 0 && errno != EINTR) return note(stream, errno), false;
+        if (stream.state && stream.state->interrupt && stream.state->interrupt->interrupted())
+            return note(stream, ECANCELED), false;
     }
 }
 

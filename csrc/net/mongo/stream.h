@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 
+#include "net/blocking.h"
 #include "net/failure.h"
 
 struct _mongoc_stream_t;
@@ -33,6 +34,7 @@ int open_socket(const Endpoint& endpoint, Clock::time_point deadline, const std:
 // What went wrong last on a stream; libmongoc's own error text seldom says.
 struct StreamState {
     const std::atomic<bool>* cancelled = nullptr;
+    Interrupt* interrupt = nullptr;   // asked every 0.1 s of waiting
     int error = 0;            // errno of the last failed call
     bool timed_out = false;
     bool ended = false;       // the server closed the connection
@@ -45,7 +47,7 @@ _mongoc_stream_t* make_socket_stream(int descriptor, StreamState* state) noexcep
 _mongoc_stream_t* make_outer_stream(_mongoc_stream_t* inner) noexcept;
 // For either kind: from now on it only refuses, and destroying it closes nothing.
 void release_stream(_mongoc_stream_t* stream) noexcept;
-// For a socket stream that lives on under TLS: no waiting and no state any more.
+// For a socket stream that lives on under TLS.
 void set_stream_state(_mongoc_stream_t* stream, StreamState* state) noexcept;
 
 }  // namespace barewire::net::mongo
