@@ -1,0 +1,1 @@
+"""Small generators of input. No data file lives here, and nothing large may."""
