@@ -4,15 +4,15 @@
 
 #include <atomic>
 #include <cstdint>
-#include <memory>
 #include <mutex>
-#include <new>
 #include <type_traits>
+#include <utility>
 
 #include "lockfree/cacheline.h"
 #include "lockfree/platform.h"
 #include "lockfree/tagged_stack.h"
 #include "pool/slot.h"
+#include "pool/slots.h"
 #include "pool/stats.h"
 #include "pool/waiters.h"
 
@@ -83,7 +83,7 @@ public:
 
     private:
         friend class Pool;
-        Waiter* next_granted_ = nullptr;
+        Waiter* next_taken_ = nullptr;
         Claim claim_;
     };
 
@@ -91,15 +91,13 @@ public:
     // themselves are made when first needed).
     explicit Pool(std::uint32_t max_size, Grants grants = Grants::any)
         : grants_(grants), max_size_(max_size < 1 ? 1 : max_size > largest_size ? largest_size : max_size),
-          slots_(new std::atomic<PoolSlot*>[max_size_] {}) {}
+          slots_(max_size_) {}
 
     Pool(const Pool&) = delete;
     Pool& operator=(const Pool&) = delete;
 
     // No slot may be owned by a caller and nobody may wait.
-    ~Pool() {
-        for (std::uint32_t i = 0; i < max_size_; ++i) delete slots_[i].load(std::memory_order_acquire);
-    }
+    ~Pool() = default;
 
     // The idle connection that was released last, or nullptr when there is none or others wait already. Lock-free.
     [[nodiscard]] Connection* try_acquire() noexcept {
@@ -151,7 +149,7 @@ public:
     // unless waiters are granted connected slots only.
     void discard(Connection& connection) noexcept {
         PoolSlot& slot = static_cast<PoolSlot&>(connection);
-        slot.generation = generation_.load(std::memory_order_seq_cst);
+        stamp(slot);
         if (grants_ == Grants::any && give_to_first(slot, false)) return;
         put_empty(slot);
     }
@@ -192,8 +190,9 @@ public:
         return wait(waiter, claim);
     }
 
-    // True: the waiter was still queued and will never be granted. False: grant() has been called, is being called or
-    // is about to be (on another thread); the waiter must stay alive until then and owns what it is granted.
+    // True: the waiter was still queued and will never be granted. False: grant(), or the callback of expire(),
+    // dismiss_waiters() or close(), has been called, is being called or is about to be (on another thread); the waiter must
+    // stay alive until then and owns what it is granted.
     bool cancel(Waiter& waiter) noexcept {
         std::lock_guard guard(mutex_);
         if (!queue_.remove(waiter)) return false;
@@ -216,7 +215,12 @@ public:
     // Takes out all waiters (because the server is gone, say) and calls dismissed(Waiter&) for each, without lock.
     template <class Dismissed>
     void dismiss_waiters(Dismissed&& dismissed) noexcept {
-        while (Waiter* waiter = take_waiter([&] { return queue_.pop_front(); })) dismissed(*waiter);
+        Waiter* waiter;
+        {
+            std::lock_guard guard(mutex_);
+            waiter = take_all_waiters();
+        }
+        call(waiter, dismissed);
     }
 
     // Takes every idle connection out, closes those for which keep(Connection&) is false and puts the others back in
@@ -227,7 +231,7 @@ public:
         std::uint32_t index = idle_.take_all();
         std::uint32_t kept = none;  // list of the kept ones, bottom first
         while (index != none) {
-            PoolSlot& slot = at(index);
+            PoolSlot& slot = slots_.at(index);
             index = slot.next.load(std::memory_order_relaxed);  // the chain is ours since take_all()
             if (current(slot) && keep(static_cast<Connection&>(slot))) {
                 slot.next.store(kept, std::memory_order_relaxed);
@@ -239,7 +243,7 @@ public:
             put_empty(slot);
         }
         while (kept != none) {
-            PoolSlot& slot = at(kept);
+            PoolSlot& slot = slots_.at(kept);
             kept = slot.next.load(std::memory_order_relaxed);
             const std::uint32_t generation = slot.generation;
             push(idle_, slot);
@@ -260,13 +264,16 @@ public:
     // For ever: as clear(), and nothing is handed out any more. dismissed(Waiter&) is called for every queued waiter.
     template <class Dismissed>
     void close(Dismissed&& dismissed) noexcept {
+        Waiter* waiter;
         {
             std::lock_guard guard(mutex_);
-            // seq_cst, partner: take_empty(), which reads the generation first and this second.
+            // seq_cst, partner: stamp(), which reads the generation first and this second. The queue is emptied in the same
+            // breath: nobody is granted anything in a closed pool.
             closed_.store(true, std::memory_order_seq_cst);
+            waiter = take_all_waiters();
         }
         clear();
-        dismiss_waiters(dismissed);
+        call(waiter, dismissed);
     }
 
     [[nodiscard]] bool closed() const noexcept { return closed_.load(std::memory_order_seq_cst); }
@@ -283,11 +290,9 @@ public:
     // connection allows to any thread. For statistics and for process exit.
     template <class Visit>
     void for_each_slot(Visit&& visit) const {
-        for (std::uint32_t i = 0; i < max_size_; ++i) {
-            // acquire, partner: the publishing compare-exchange in create().
-            PoolSlot* slot = slots_[i].load(std::memory_order_acquire);
-            if (slot) visit(static_cast<Connection&>(*slot), slot->state.load(std::memory_order_relaxed));
-        }
+        slots_.for_each([&](PoolSlot& slot) {
+            visit(static_cast<Connection&>(slot), slot.state.load(std::memory_order_relaxed));
+        });
     }
 
     [[nodiscard]] Stats stats() const noexcept {
@@ -307,15 +312,13 @@ private:
     using Stack = lockfree::TaggedStack<Platform>;
     static constexpr std::uint32_t none = Stack::none;
 
-    PoolSlot& at(std::uint32_t index) const noexcept { return *slots_[index].load(std::memory_order_acquire); }
-
     PoolSlot* pop(Stack& stack) noexcept {
-        const std::uint32_t index = stack.pop([this](std::uint32_t i) -> auto& { return at(i).next; });
-        return index == none ? nullptr : &at(index);
+        const std::uint32_t index = stack.pop([this](std::uint32_t i) -> auto& { return slots_.at(i).next; });
+        return index == none ? nullptr : &slots_.at(index);
     }
 
     void push(Stack& stack, PoolSlot& slot) noexcept {
-        stack.push(slot.index, [this](std::uint32_t i) -> auto& { return at(i).next; });
+        stack.push(slot.index, [this](std::uint32_t i) -> auto& { return slots_.at(i).next; });
     }
 
     bool current(const PoolSlot& slot) const noexcept {
@@ -335,40 +338,26 @@ private:
         serve_if_waiting();
     }
 
+    // Marks an unconnected slot as belonging to the current generation, unless the pool is closed (false). The closing flag
+    // is read after the generation, and close() sets it before it starts the last generation: so no slot ever gets the
+    // last generation, and whatever is connected in a slot stamped before is closed when it is released.
+    bool stamp(PoolSlot& slot) noexcept {
+        const std::uint32_t generation = generation_.load(std::memory_order_seq_cst);
+        if (closed_.load(std::memory_order_seq_cst)) return false;
+        slot.generation = generation;
+        return true;
+    }
+
     // An empty slot stamped with the generation that its connection will belong to.
     PoolSlot* take_empty() noexcept {
         PoolSlot* slot = pop(empty_);
-        if (!slot) slot = create();
+        if (!slot) slot = slots_.create();
         if (!slot) return nullptr;
-        slot->generation = generation_.load(std::memory_order_seq_cst);
-        // Read after the generation: close() sets this before it starts its last generation, so a slot that got the
-        // last generation is refused here, and one that got an older is closed when it is released.
-        if (closed_.load(std::memory_order_seq_cst)) {
+        if (!stamp(*slot)) {
             push(empty_, *slot);
             return nullptr;
         }
         return slot;
-    }
-
-    // Makes the next slot that was never used, nullptr when all exist or memory is out.
-    PoolSlot* create() noexcept {
-        // relaxed: a hint that only grows; the compare-exchange decides.
-        std::uint32_t index = created_.load(std::memory_order_relaxed);
-        PoolSlot* slot = nullptr;
-        for (; index < max_size_; ++index) {
-            if (!slot) slot = new (std::nothrow) PoolSlot(index);
-            else if (slot->index != index) slot = (delete slot, new (std::nothrow) PoolSlot(index));
-            if (!slot) return nullptr;
-            PoolSlot* expected = nullptr;
-            // release, partner: at() and for_each_slot(); failure relaxed: nothing of the other slot is read.
-            if (slots_[index].compare_exchange_strong(expected, slot, std::memory_order_release,
-                                                      std::memory_order_relaxed)) {
-                created_.store(index + 1, std::memory_order_relaxed);
-                return slot;
-            }
-        }
-        delete slot;
-        return nullptr;
     }
 
     // Publishes the length of the queue; the mutex is held. seq_cst: (3), partner: serve_if_waiting().
@@ -380,6 +369,28 @@ private:
         WaiterNode* node = take();
         if (node) announce();
         return static_cast<Waiter*>(node);
+    }
+
+    // The whole queue, in order, linked; the mutex is held.
+    Waiter* take_all_waiters() noexcept {
+        Waiter* first = nullptr;
+        Waiter** last = &first;
+        while (WaiterNode* node = queue_.pop_front()) {
+            *last = static_cast<Waiter*>(node);
+            last = &(*last)->next_taken_;
+        }
+        *last = nullptr;
+        announce();
+        return first;
+    }
+
+    template <class Callback>
+    static void call(Waiter* waiter, Callback& callback) noexcept {
+        while (waiter) {
+            Waiter* next = waiter->next_taken_;  // read first: the waiter may die
+            callback(*waiter);
+            waiter = next;
+        }
     }
 
     // Direct hand-over, so that a released slot cannot be snatched while somebody is queued.
@@ -417,18 +428,18 @@ private:
             Waiter* waiter = static_cast<Waiter*>(queue_.pop_front());
             announce();
             waiter->claim_ = {hand_out(*slot), connected};
-            waiter->next_granted_ = nullptr;
+            waiter->next_taken_ = nullptr;
             *last = waiter;
-            last = &waiter->next_granted_;
+            last = &waiter->next_taken_;
         }
         return first;
     }
 
     // Takes `waiter` out of the chain of granted ones.
     static bool detach(Waiter*& first, Waiter& waiter) noexcept {
-        for (Waiter** link = &first; *link; link = &(*link)->next_granted_) {
+        for (Waiter** link = &first; *link; link = &(*link)->next_taken_) {
             if (*link == &waiter) {
-                *link = waiter.next_granted_;
+                *link = waiter.next_taken_;
                 return true;
             }
         }
@@ -437,7 +448,7 @@ private:
 
     void run(Waiter* waiter) noexcept {
         while (waiter) {
-            Waiter* next = waiter->next_granted_;  // read first: grant() may destroy the waiter
+            Waiter* next = waiter->next_taken_;  // read first: grant() may destroy the waiter
             Claim claim = waiter->claim_;
             refresh(claim);
             waiter->grant(*claim.connection, claim.connected);
@@ -451,7 +462,7 @@ private:
         PoolSlot& slot = static_cast<PoolSlot&>(*claim.connection);
         if (!claim.connected || current(slot)) return;
         slot.close();
-        slot.generation = generation_.load(std::memory_order_seq_cst);
+        stamp(slot);
         claim.connected = false;
     }
 
@@ -461,8 +472,7 @@ private:
 
     const Grants grants_;
     const std::uint32_t max_size_;
-    const std::unique_ptr<std::atomic<PoolSlot*>[]> slots_;
-    std::atomic<std::uint32_t> created_{0};
+    Slots<PoolSlot> slots_;
 
     // Each on its own line: idle_ and waiting_ are touched by every operation of every thread.
     alignas(lockfree::cacheline) Stack idle_;

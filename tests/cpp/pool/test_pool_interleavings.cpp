@@ -90,6 +90,12 @@ struct World {
             const auto& slot = static_cast<Slot<Wire, interleave::Platform>&>(wire);
             if (wire.open && !wire.owners && slot.generation != pool.generation()) fail("stale connection left open");
         });
+        if (pool.closed()) {
+            // Whoever still owns something gives it back: nothing may stay.
+            pool.for_each_slot([&](Wire& wire, SlotState) {
+                if (wire.owners) release(wire);
+            });
+        }
         std::uint32_t free = 0, owned = 0;
         while (acquire()) ++free;
         if (pool.closed() && free) return "idle connection in a closed pool";
@@ -247,5 +253,15 @@ TEST_CASE("pool interleavings: close against release, reserve and wait", "[pool]
                            if (Wire* w = world.reserve()) world.release(*w);
                        },
                        [&world] { world.wait(0); }};
+    });
+}
+
+TEST_CASE("pool interleavings: close against a stale release with a queue", "[pool][interleavings]") {
+    search(1, 2, [](auto& world) {
+        Wire* a = world.reserve();
+        world.wait(0);
+        world.wait(1);
+        return Threads{[&world] { world.pool.close([](auto&) {}); }, [&world, a] { world.release(*a); },
+                       [&world] { world.pool.clear(); }};
     });
 }
