@@ -4,40 +4,47 @@
 #include <cstddef>
 
 #include "base/buffer.h"
+#include "base/macros.h"
 
 namespace barewire::bind {
 
 // Borrows this thread's buffer, empty, for the lifetime of the object. User code called in between may come here again
 // in the same thread: it then gets a buffer of its own.
 class Arena {
-    struct Slot {
-        base::Buffer buffer;
-        bool busy;
-    };
-
 public:
     // Memory above this is given back, so that one large document does not stay for ever.
     static constexpr std::size_t keep = std::size_t{16} << 20;
 
-    Arena() noexcept : owner_(!slot_.busy) {
-        if (owner_) slot_.busy = true;
+    Arena() noexcept {
+        slot_ = current_;
+        if (BAREWIRE_UNLIKELY(slot_ == nullptr || slot_->busy)) slot_ = other_slot();
+        slot_->busy = true;
     }
     ~Arena() {
-        if (!owner_) return;
-        slot_.buffer.clear();
-        slot_.buffer.trim(keep);
-        slot_.busy = false;
+        slot_->buffer.clear();
+        if (BAREWIRE_UNLIKELY(slot_->buffer.capacity() > keep)) slot_->buffer.trim(keep);
+        slot_->busy = false;
     }
     Arena(const Arena&) = delete;
     Arena& operator=(const Arena&) = delete;
 
-    base::Buffer& buffer() noexcept { return owner_ ? slot_.buffer : spare_; }
+    base::Buffer& buffer() noexcept { return slot_->buffer; }
 
 private:
-    static inline thread_local Slot slot_{{}, false};
+    struct Slot {
+        base::Buffer buffer;
+        bool busy = false;
+    };
+    struct Owner;
 
-    base::Buffer spare_;
-    bool owner_;
+    // The first slot of this thread, or the one inside this object if that is in use.
+    BAREWIRE_COLD Slot* other_slot() noexcept;
+
+    // A plain pointer, so that reading it needs no initialisation check; `Owner` frees it when the thread ends.
+    static constinit thread_local Slot* current_;
+
+    Slot spare_;
+    Slot* slot_;
 };
 
 }  // namespace barewire::bind

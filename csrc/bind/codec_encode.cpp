@@ -22,8 +22,9 @@ constexpr Parameters<3> encode_many_parameters{"encode_many", {"documents", "che
 
 // What both functions take besides the documents.
 struct Settings {
-    std::shared_ptr<const walk::CodecOptions> options;
+    const walk::CodecOptions* options = nullptr;
     bool check_keys = false;
+    std::shared_ptr<const walk::CodecOptions> held;  // for options that the cache may drop while user code runs
 
     [[nodiscard]] bool read(walk::Kinds& kinds, PyObject* check, PyObject* codec_options) {
         if (check != nullptr) {
@@ -36,7 +37,13 @@ struct Settings {
             PyErr_SetString(PyExc_TypeError, "codec_options must be an instance of CodecOptions");
             return false;
         }
-        options = walk::cached_codec_options(kinds, codec_options);
+        // The default options stay for as long as the module does.
+        if (codec_options == nullptr && kinds.default_options != nullptr) {
+            options = kinds.default_options.get();
+            return true;
+        }
+        held = walk::cached_codec_options(kinds, codec_options);
+        options = held.get();
         return options != nullptr;
     }
 };

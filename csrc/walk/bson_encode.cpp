@@ -4,6 +4,7 @@
 #include <climits>
 #include <cstring>
 
+#include "py/compat.h"
 #include "py/guard.h"
 #include "py/internals/dict.h"
 #include "py/internals/integer.h"
@@ -12,6 +13,7 @@
 #include "walk/encoder.h"
 #include "walk/hook.h"
 #include "walk/scalar.h"
+#include "walk/zoned.h"
 #include "wire/bson/writer.h"
 
 namespace barewire::walk {
@@ -129,48 +131,59 @@ BAREWIRE_NOINLINE bool write_other(Encoder& encoder, std::size_t type_at, PyObje
     if (BAREWIRE_LIKELY(kind != Kind::unknown)) {
         Outcome outcome = write_known(encoder, type_at, value, kind);
         if (BAREWIRE_LIKELY(outcome != Outcome::other)) return outcome == Outcome::done;
+        if (kind == Kind::datetime) return write_zoned(encoder, type_at, value);
     }
     return write_any(encoder, type_at, value, {});
 }
 
-// One element. `out` grows only if the key is good; false with a Python error set.
+// How an element was written: in place, through functions that may have run user code, or not (Python error set).
+enum class Element { in_place, called, failed };
+
+constexpr Element failed_unless(bool written) noexcept { return written ? Element::called : Element::failed; }
+
+// A text without UTF-8 form or of 2 GiB; an error of its key comes first.
+BAREWIRE_COLD Element fail_text(Encoder& encoder, const char* key, std::size_t key_size, py::Utf8 text) {
+    if (std::memchr(key, 0, key_size) != nullptr) {
+        PyErr_Clear();
+        return failed_unless(fail_key_nul(encoder));
+    }
+    return failed_unless(text.data != nullptr && check_text_size(encoder, text.size, INT_MAX - 1));
+}
+
+// One element. `out` grows only if the key is good.
 template <class Key>
-BAREWIRE_INLINE bool write_element(Encoder& encoder, const Key& key, PyObject* value) {
+BAREWIRE_INLINE Element write_element(Encoder& encoder, const Key& key, PyObject* value) {
     base::Buffer& out = encoder.out;
     PyTypeObject* type = Py_TYPE(value);
     if (type == &PyUnicode_Type) {
         py::Utf8 text = py::utf8(value);
         if (BAREWIRE_UNLIKELY(text.data == nullptr || text.size >= INT_MAX)) {
-            if (std::memchr(key.data, 0, key.size) != nullptr) {
-                PyErr_Clear();
-                return fail_key_nul(encoder);
-            }
-            return text.data != nullptr && check_text_size(encoder, text.size, INT_MAX - 1);
+            return fail_text(encoder, key.data, key.size, text);
         }
         const auto size = static_cast<std::size_t>(text.size);
-        if (BAREWIRE_UNLIKELY(!encoder.reserve(key.size + size + 7 + Key::slack))) return false;
+        if (BAREWIRE_UNLIKELY(!encoder.reserve(key.size + size + 7 + Key::slack))) return Element::failed;
         std::uint8_t* at = out.tail();
-        if (BAREWIRE_UNLIKELY(!key.put(at + 1))) return fail_key_nul(encoder);
+        if (BAREWIRE_UNLIKELY(!key.put(at + 1))) return failed_unless(fail_key_nul(encoder));
         bson::put(at, Type::string);
         at[key.size + 1] = 0;
         bson::put_text(at + key.size + 2, text.data, size);
         out.advance(key.size + size + 7);
-        return true;
+        return Element::in_place;
     }
-    if (BAREWIRE_UNLIKELY(!encoder.reserve(key.size + 2 + bson::max_scalar_size + Key::slack))) return false;
+    if (BAREWIRE_UNLIKELY(!encoder.reserve(key.size + 2 + bson::max_scalar_size + Key::slack))) return Element::failed;
     std::uint8_t* start = out.tail();
-    if (BAREWIRE_UNLIKELY(!key.put(start + 1))) return fail_key_nul(encoder);
+    if (BAREWIRE_UNLIKELY(!key.put(start + 1))) return failed_unless(fail_key_nul(encoder));
     std::uint8_t* at = start + key.size + 1;
     *at++ = 0;
     std::uint8_t* end = put_small(start, at, value, type);
     if (BAREWIRE_LIKELY(end != nullptr)) {
         out.advance(static_cast<std::size_t>(end - start));
-        return true;
+        return Element::in_place;
     }
     const std::size_t type_at = out.size();
     *start = 0;
     out.advance(key.size + 2);
-    return write_other(encoder, type_at, value);
+    return failed_unless(write_other(encoder, type_at, value));
 }
 
 // Notes where the walk stood when an element failed. The key is read from the output, because user code may have dropped
@@ -193,9 +206,9 @@ BAREWIRE_INLINE bool is_id(const py::Utf8& key) noexcept {
 
 // Writes "_id" of a top-level dict before everything else, if it has one.
 BAREWIRE_INLINE bool write_id_first(Encoder& encoder, PyObject* dict) {
-    PyObject* id = PyDict_GetItemWithError(dict, encoder.kinds.id_key.get());
+    PyObject* id = py::dict_get(dict, encoder.kinds.id_key.get());
     if (id == nullptr) {
-        if (BAREWIRE_UNLIKELY(PyErr_Occurred() != nullptr)) PyErr_Clear();
+        if (BAREWIRE_UNLIKELY(PyErr_Occurred() != nullptr)) PyErr_Clear();  // keys with odd __eq__: as `bson`
         return true;
     }
     py::Ref held = py::Ref::share(id);
@@ -231,9 +244,9 @@ bool write_dict_elements(Encoder& encoder, PyObject* dict, bool skip_id) {
         const auto size = static_cast<std::size_t>(name.size);
         if (BAREWIRE_UNLIKELY(encoder.check_keys) && !check_key(encoder, name.data, size)) return false;
         const std::size_t element = encoder.out.size();
-        if (BAREWIRE_UNLIKELY(!write_element(encoder, UserKey{name.data, size}, value))) {
-            return fail_at_key(encoder, element);
-        }
+        const Element written = write_element(encoder, UserKey{name.data, size}, value);
+        if (BAREWIRE_LIKELY(written == Element::in_place)) continue;
+        if (BAREWIRE_UNLIKELY(written == Element::failed)) return fail_at_key(encoder, element);
         if (BAREWIRE_UNLIKELY(encoder.user_code != seen)) {
             seen = encoder.user_code;
             if (!cursor.resync()) return fail_size_changed("dictionary changed size during iteration");
@@ -251,7 +264,9 @@ bool write_array(Encoder& encoder, PyObject* sequence) {
     std::uint64_t seen = encoder.user_code;
     bson::IndexKey key;
     for (Py_ssize_t i = 0; i < items.size; ++i, key.increment()) {
-        if (BAREWIRE_UNLIKELY(!write_element(encoder, ArrayKey{key, key.data(), key.size()}, items.data[i]))) {
+        const Element written = write_element(encoder, ArrayKey{key, key.data(), key.size()}, items.data[i]);
+        if (BAREWIRE_LIKELY(written == Element::in_place)) continue;
+        if (BAREWIRE_UNLIKELY(written == Element::failed)) {
             encoder.path.leave_index(static_cast<std::size_t>(i));
             return false;
         }
@@ -267,7 +282,7 @@ bool write_array(Encoder& encoder, PyObject* sequence) {
 
 bool write_named(Encoder& encoder, const char* key, std::size_t size, PyObject* value) {
     const std::size_t element = encoder.out.size();
-    return write_element(encoder, OwnKey{key, size}, value) || fail_at_key(encoder, element);
+    return write_element(encoder, OwnKey{key, size}, value) != Element::failed || fail_at_key(encoder, element);
 }
 
 bool write_pair(Encoder& encoder, PyObject* key, PyObject* value, bool skip_id) {
@@ -278,7 +293,7 @@ bool write_pair(Encoder& encoder, PyObject* key, PyObject* value, bool skip_id) 
     const auto size = static_cast<std::size_t>(name.size);
     if (encoder.check_keys && !check_key(encoder, name.data, size)) return false;
     const std::size_t element = encoder.out.size();
-    return write_element(encoder, UserKey{name.data, size}, value) || fail_at_key(encoder, element);
+    return write_element(encoder, UserKey{name.data, size}, value) != Element::failed || fail_at_key(encoder, element);
 }
 
 bool write_document(Encoder& encoder, PyObject* document, bool top_level) {

@@ -10,6 +10,7 @@
 #include "py/internals/integer.h"
 #include "walk/marked.h"
 #include "walk/scalar.h"
+#include "walk/zoned.h"
 #include "wire/bson/writer.h"
 
 namespace barewire::walk {
@@ -49,34 +50,6 @@ BAREWIRE_COLD bool fail_not_mapping(PyObject* document) {
         PyErr_SetString(PyExc_TypeError, "encoder expected a mapping type");
     }
     return false;
-}
-
-// A datetime or a subclass with any tzinfo: its own utcoffset() is asked.
-bool write_any_datetime(Encoder& encoder, std::size_t type_at, PyObject* value) {
-    py::Ref offset = py::Ref::steal(PyObject_CallMethodNoArgs(value, encoder.kinds.utcoffset.get()));
-    if (!offset) return false;
-    if (offset.get() == Py_None) return write_datetime(encoder, type_at, datetime_milliseconds(value));
-    if (Py_TYPE(value) == py::clock_api->DateTimeType && Py_TYPE(offset.get()) == py::clock_api->DeltaType) {
-        // An offset is less than a day; leaving the years 1 to 9999 is left to the subtraction below and its error.
-        int year = PyDateTime_GET_YEAR(value);
-        if (year > 1 && year < 9999) {
-            const int microsecond = PyDateTime_DATE_GET_MICROSECOND(value);
-            long long rest = microsecond % 1000;
-            long long milliseconds = datetime_milliseconds(value);
-            long long shift = py::timedelta_microseconds(offset.get());
-            long long total = milliseconds * 1000 + rest - shift;
-            long long floored = total / 1000 - (total % 1000 < 0 ? 1 : 0);
-            return write_datetime(encoder, type_at, floored);
-        }
-    }
-    py::Ref shifted = py::Ref::steal(PyNumber_Subtract(value, offset.get()));
-    if (!shifted) return false;
-    if (!py::is_datetime(shifted.get())) {
-        PyErr_Format(PyExc_TypeError, "datetime minus its utcoffset() is a %.200s, not a datetime",
-                     shifted.type()->tp_name);
-        return false;
-    }
-    return write_datetime(encoder, type_at, datetime_milliseconds(shifted.get()));
 }
 
 bool write_pattern(Encoder& encoder, std::size_t type_at, PyObject* value) {
@@ -138,7 +111,7 @@ Outcome write_builtin(Encoder& encoder, std::size_t type_at, PyObject* value) {
         encoder.set_type(type_at, Type::string);
         return from_bool(write_text(encoder, value));
     }
-    if (py::is_datetime(value)) return from_bool(write_any_datetime(encoder, type_at, value));
+    if (py::is_datetime(value)) return from_bool(write_zoned(encoder, type_at, value));
     return Outcome::other;
 }
 
@@ -154,7 +127,7 @@ bool write_any(Encoder& encoder, std::size_t type_at, PyObject* value, Asked ask
     const Kind kind = encoder.kinds.kind_of(Py_TYPE(value));
     Outcome outcome = kind == Kind::unknown ? Outcome::other : write_known(encoder, type_at, value, kind);
     if (outcome != Outcome::other) return outcome == Outcome::done;
-    if (kind == Kind::datetime) return write_any_datetime(encoder, type_at, value);
+    if (kind == Kind::datetime) return write_zoned(encoder, type_at, value);
 
     if (kind != Kind::son && kind != Kind::pattern && kind != Kind::uuid) {
         long marker = type_marker(encoder, value);

@@ -39,11 +39,18 @@ public:
             }
             return false;
         }
-        return PyDict_Next(dict_, &position_, &key, &value) != 0;
+        // Locals, because an object whose address is taken is not kept in registers.
+        Py_ssize_t position = position_;
+        PyObject *found_key = nullptr, *found_value = nullptr;
+        const bool found = PyDict_Next(dict_, &position, &found_key, &found_value) != 0;
+        position_ = position;
+        key = found_key;
+        value = found_value;
+        return found;
     }
 
     // Reads the bounds again; false if the number of items is another one than at the start.
-    bool resync() noexcept {
+    BAREWIRE_INLINE bool resync() noexcept {
         if (PyDict_GET_SIZE(dict_) != used_) return false;
         load(in_place_ ? (at_ - begin_) / static_cast<Py_ssize_t>(stride_) : position_);
         return true;
