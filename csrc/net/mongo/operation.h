@@ -101,7 +101,7 @@ public:
     }
 
 protected:
-    virtual ~Operation() = default;
+    virtual ~Operation();   // keeps the reply's memory for a later operation
     virtual void destroy() noexcept { delete this; }
 
 private:

@@ -126,9 +126,15 @@ void Engine::search(const std::atomic<bool>& stop) noexcept {
         do {
             Failure failure;
             start_library(settings_);
+            const bool known = topology_.opened();
             if (topology_.open(connector_, failure)) {
-                topology_.look_again();
+                // New monitors look at once by themselves.
+                for (int slice = 0; !known && slice < 25 && !parked_.empty() && !ended(); ++slice)
+                    topology_.wait(topology_.snapshot()->epoch, Clock::now() + std::chrono::milliseconds(10));
+                if (!known && parked_.empty()) break;
+                // A server that only we gave up: the next connection may show that it is there.
                 probe_unknown(stop);
+                topology_.look_again();
                 continue;
             }
             {

@@ -53,6 +53,11 @@ public:
         (void)body.append_little<std::int64_t>(value);
         return *this;
     }
+    Command& boolean(const char* key, bool value) {
+        element(0x08, key);
+        (void)body.append(value ? "\x01" : "", 1);
+        return *this;
+    }
     Command& document(const char* key, const Command& from, std::uint8_t type = 0x03) {
         element(type, key);
         (void)body.append_little<std::int32_t>(static_cast<std::int32_t>(from.body.size() - header_size + 5));
