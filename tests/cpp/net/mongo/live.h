@@ -5,6 +5,7 @@
 #include <cstring>
 #include <memory>
 #include <string>
+#include <thread>
 
 #include "net/mongo/client.h"
 #include "net/mongo/document_view.h"
@@ -86,6 +87,13 @@ private:
 };
 
 inline const std::function<bool()> never = [] { return false; };
+
+// Slots in use once connections that are still being made have arrived; at most two seconds later.
+inline std::uint32_t settled_use(const Client& client) {
+    for (int i = 0; i < 40 && client.pool_stats().at(0).in_use != 0; ++i)
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    return client.pool_stats().at(0).in_use;
+}
 
 inline std::int64_t cursor_size(const Command& command) {
     DocumentView batch(DocumentView(command.answer().find("cursor")).find("firstBatch"));
