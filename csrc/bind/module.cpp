@@ -1,6 +1,7 @@
 // The extension module barewire._core: multi-phase initialisation and the list of features; no methods of its own.
 #include <new>
 
+#include "bind/codec_accel.h"
 #include "bind/codec_decode.h"
 #include "bind/codec_encode.h"
 #include "bind/mongo_types.h"
@@ -16,6 +17,8 @@ constexpr Feature features[] = {
     // one entry per feature: &add_codec, &add_engine, ...
     &add_codec_encode,
     &add_codec_decode,
+    &add_codec_accel,
+    &add_codec_accel_message,
     &add_reactor,
     &add_mongo_engine,
     &add_mongo_target,

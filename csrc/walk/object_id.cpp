@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include "wire/bson/oid.h"
+
 namespace barewire::walk {
 
 py::Ref make_object_id(const Kinds& kinds, const std::uint8_t* bytes) {
@@ -18,6 +20,13 @@ py::Ref make_object_id(const Kinds& kinds, const std::uint8_t* bytes) {
     // It holds only bytes, so it can be part of no cycle and the collector need not visit it.
     if (PyType_IS_GC(type)) PyObject_GC_UnTrack(id.get());
     return id;
+}
+
+py::Ref new_object_id_bytes() {
+    namespace bson = wire::bson;
+    py::Ref bytes = py::Ref::steal(PyBytes_FromStringAndSize(nullptr, bson::object_id_size));
+    if (bytes) bson::ObjectIdGenerator::instance().next(reinterpret_cast<std::uint8_t*>(PyBytes_AS_STRING(bytes.get())));
+    return bytes;
 }
 
 }  // namespace barewire::walk
