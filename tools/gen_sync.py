@@ -13,7 +13,6 @@ FILES = {
     "_async_client.py": "_client.py",
     "_async_collection.py": "_collection.py",
     "_async_cursor.py": "_cursor.py",
-    "_async_unsafe.py": "_unsafe.py",
 }
 # Whole lines first, then words.
 LINES = [
@@ -35,7 +34,7 @@ WORDS = {
     "asynchronous": "synchronous",
     "start": "run",
     "start_documents": "run_documents",
-    "start_chunk": "run_chunk",
+    "insert_async": "insert_blocking",
 }
 
 
@@ -44,7 +43,7 @@ def blocking(source: str) -> str:
         source = re.sub(pattern, replacement, source, flags=re.M)
     source = re.sub(r"\basync (def|for|with)\b", r"\1", source)
     source = re.sub(r"\bawait ", "", source)
-    source = re.sub(r"\b_async_(client|collection|cursor|unsafe)\b", r"_\1", source)
+    source = re.sub(r"\b_async_(client|collection|cursor)\b", r"_\1", source)
     source = re.sub(r"\b(_?)Async(Mongo|Database|Collection|Cursor|CommandCursor)", r"\1\2", source)
     for word, replacement in WORDS.items():
         source = re.sub(rf"(?<![\w.]){word}\b" if not word.startswith("start") else rf"(?<=\.){word}\b", replacement, source)

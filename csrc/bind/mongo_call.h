@@ -58,4 +58,7 @@ struct ReleaseCall {
 };
 using MongoCallOwner = std::unique_ptr<MongoCall, ReleaseCall>;
 
+// A MongoMessage that holds `call` until it is sent.
+PyObject* new_message(ModuleState& state, MongoCallOwner call);
+
 }  // namespace barewire::bind

@@ -1,28 +1,18 @@
-// barewire._core.MongoTarget and MongoSession: commands and their document sequences, encoded straight into an operation.
+// barewire._core.MongoTarget and MongoSession: the methods that start or run commands; encoding is in mongo_encode.cpp.
 #include <algorithm>
-#include <cstring>
 #include <new>
 #include <utility>
 
 #include "bind/mongo_call.h"
+#include "bind/mongo_encode.h"
 #include "bind/mongo_types.h"
-#include "py/compat.h"
 #include "walk/bson_encode.h"
-#include "walk/bson_insert.h"
 
 namespace barewire::bind {
 
 using py::Ref;
 
 namespace {
-
-// Limits of every server since 3.6; the engine learns a server's own only when one is chosen, after the encoding.
-constexpr std::size_t max_document = 16 * 1024 * 1024;
-constexpr std::size_t max_message = 48'000'000;
-constexpr std::size_t max_batch = 100'000;
-// What PyMongo allows a command beyond a document, and room for what the engine appends (lsid, $clusterTime, ...).
-constexpr std::size_t command_overhead = 16382;
-constexpr std::size_t appended_room = 1000;
 
 // --- construction ------------------------------------------------------------------------------------------------------
 bool read_preference(walk::Kinds& kinds, PyObject* object, Target& target) {
@@ -84,129 +74,6 @@ void deallocate_session(PyObject* self) {
     delete held;
     type->tp_free(self);
     Py_DECREF(type);  // reference counting: an instance of a heap type owns its type
-}
-
-// --- encoding ----------------------------------------------------------------------------------------------------------
-bool encode_body(Target& target, MongoCall& call, PyObject* command) {
-    constexpr std::size_t header = net::mongo::Operation::header_size;
-    if (!call.body.reserve(512)) {
-        PyErr_NoMemory();
-        return false;
-    }
-    std::memset(call.body.tail(), 0, header);
-    call.body.advance(header);
-    walk::EncodeContext context{target.engine->module->kinds, *target.encode, call.body};
-    return walk::encode_elements(context, command);
-}
-
-// Raises DocumentTooLarge with PyMongo's text for `name`; always false.
-bool too_large(Target& target, const char* name, std::size_t size, std::size_t limit) {
-    Ref error = Ref::steal(PyObject_CallMethod(target.engine->errors.get(), "too_large", "snn", name,
-                                               static_cast<Py_ssize_t>(size), static_cast<Py_ssize_t>(limit)));
-    if (error) PyErr_SetObject(reinterpret_cast<PyObject*>(error.type()), error.get());
-    return false;
-}
-
-// The first key of a command, "" if there is none.
-const char* command_name(PyObject* command) {
-    Py_ssize_t position = 0;
-    PyObject *key = nullptr, *value = nullptr;
-    if (!PyDict_Check(command) || !PyDict_Next(command, &position, &key, &value) || !PyUnicode_Check(key)) return "";
-    const char* name = PyUnicode_AsUTF8(key);
-    if (name == nullptr) PyErr_Clear();
-    return name != nullptr ? name : "";
-}
-
-bool check_size(Target& target, MongoCall& call, PyObject* command) {
-    const std::size_t size = call.body.size() - net::mongo::Operation::header_size + call.sequence.size();
-    if ((call.flags & check_mask) == check_cursor) {
-        return size <= max_document || too_large(target, "insert", size, max_document);
-    }
-    return size <= max_document + command_overhead ||
-           too_large(target, command_name(command), size, max_document + command_overhead);
-}
-
-// A kind-1 section that is being written into `sequence`.
-class Section {
-public:
-    explicit Section(base::Buffer& sequence) : sequence_(sequence) {}
-    bool begin(PyObject* field) {
-        Py_ssize_t size = 0;
-        const char* name = PyUnicode_AsUTF8AndSize(field, &size);
-        if (name == nullptr) return false;
-        if (sequence_.append("\x01\0\0\0\0", 5) && sequence_.append(name, static_cast<std::size_t>(size) + 1)) return true;
-        PyErr_NoMemory();
-        return false;
-    }
-    void end() {
-        base::store_little(sequence_.data() + 1, static_cast<std::int32_t>(sequence_.size() - 1));
-    }
-
-private:
-    base::Buffer& sequence_;
-};
-
-// How many bytes of documents the message may still hold.
-std::size_t room_left(const MongoCall& call) {
-    const std::size_t used = call.body.size() + call.sequence.size() + appended_room;
-    return used < max_message ? max_message - used : 0;
-}
-
-// Statements of updates and deletes, or documents that have their ids: from `offset` on, as many as fit.
-bool encode_statements(Target& target, MongoCall& call, PyObject* command, PyObject* documents, Py_ssize_t offset) {
-    walk::EncodeContext context{target.engine->module->kinds, *target.encode, call.sequence};
-    const std::size_t limit = call.sequence.size() + room_left(call);
-    Ref held = Ref::steal(PySequence_Fast(documents, "documents must be a list or a tuple"));
-    if (!held) return false;
-    for (Py_ssize_t i = offset; i < PySequence_Fast_GET_SIZE(held.get()) && call.documents_sent < max_batch; ++i) {
-        const std::size_t before = call.sequence.size();
-        Ref document = Ref::share(PySequence_Fast_GET_ITEM(held.get(), i));
-        if (!walk::encode_document(context, document.get(), true)) return false;
-        if (call.sequence.size() > limit) {
-            const std::size_t size = call.sequence.size() - before;
-            if (call.documents_sent == 0) return too_large(target, command_name(command), size, max_document);
-            call.sequence.truncate(before);
-            break;
-        }
-        ++call.documents_sent;
-    }
-    return true;
-}
-
-// Gives the documents from `from` on their ids (and refuses what is no document) before any batch is sent.
-bool prepare_rest(Target& target, PyObject* documents, std::size_t from) {
-    Ref prepare = Ref::steal(PyObject_GetAttrString(target.engine->errors.get(), "prepare_document"));
-    if (!prepare) return false;
-    for (Py_ssize_t i = static_cast<Py_ssize_t>(from); i < PySequence_Size(documents); ++i) {
-        Ref document = Ref::steal(PySequence_GetItem(documents, i));
-        if (!document) return false;
-        Ref done = Ref::steal(PyObject_CallOneArg(prepare.get(), document.get()));
-        if (!done) return false;
-    }
-    return true;
-}
-
-// Documents of insert_one and insert_many: ids are made on the way, as PyMongo does before it sends anything.
-bool encode_inserts(Target& target, MongoCall& call, PyObject* documents, Py_ssize_t offset, PyObject* ids) {
-    walk::EncodeContext context{target.engine->module->kinds, *target.encode, call.sequence};
-    walk::InsertContext insert{context, true, ids};
-    walk::DocumentSource source;
-    if (!source.open(documents)) return false;
-    for (Py_ssize_t i = 0; i < offset; ++i) source.consume();
-    const walk::InsertLimits limits{max_batch, room_left(call), SIZE_MAX};
-    const walk::InsertBatch batch = walk::encode_insert_batch(insert, source, limits);
-    call.documents_sent = batch.documents;
-    if (offset == 0 && batch.stop != walk::InsertStop::exhausted && !source.known_empty()) {
-        Ref pending = py::take_exception();
-        // A document of the wrong type counts more than one that cannot be encoded: PyMongo looks at all types first.
-        if (!prepare_rest(target, documents, source.taken())) return false;
-        py::restore_exception(std::move(pending));
-    }
-    if (batch.stop == walk::InsertStop::failed) return false;
-    if (batch.stop == walk::InsertStop::too_large && batch.documents == 0) {
-        return too_large(target, "insert", batch.too_large_size, max_document);
-    }
-    return true;
 }
 
 // --- methods -----------------------------------------------------------------------------------------------------------
@@ -275,54 +142,35 @@ MongoCallOwner make_documents(PyObject* self, PyObject* const* values, Py_ssize_
     }
     Target& target = target_of(self);
     MongoCallOwner call(new MongoCall(target.engine_object.get(), self, flags));
-    Section section(call->sequence);
-    if (!encode_body(target, *call, values[0]) || !section.begin(values[2])) return {};
-    PyObject* ids = given.at(5);
-    if (ids != nullptr ? !encode_inserts(target, *call, values[3], offset, ids)
-                       : !encode_statements(target, *call, values[0], values[3], offset)) {
-        return {};
-    }
-    section.end();
+    const Documents documents{values[2], values[3], offset, given.at(5)};
+    if (!encode_body(target, *call, values[0]) || !encode_documents(target, *call, values[0], documents)) return {};
     // A batch is cut to the message's limit; a single statement is held to the document's.
     if ((flags & shape_mask) != shape_counted && !check_size(target, *call, values[0])) return {};
     return call;
 }
 
-// (command, flags, stream, count, ids=None): the next chunk of a DocumentStream; None when it is empty
-MongoCallOwner make_chunk(PyObject* self, PyObject* const* values, Py_ssize_t count) {
-    int flags = 0;
+// (command, flags, stream, count, ids=None)
+PyObject* encode_chunk(PyObject* self, PyObject* const* values, Py_ssize_t count) {
     Target& target = target_of(self);
     auto* stream_type = reinterpret_cast<PyTypeObject*>(target.engine->module->mongo->stream_type.get());
     if (count < 4 || count > 5 || !PyObject_TypeCheck(values[2], stream_type)) {
         PyErr_SetString(PyExc_TypeError, "expected command, flags, stream, count[, ids]");
-        return {};
+        return nullptr;
     }
-    if (!read_flags(values[1], flags)) return {};
-    auto& stream = *reinterpret_cast<StreamObject*>(values[2]);
-    if (*stream.error) {
-        py::restore_exception(std::move(*stream.error));
-        return {};
-    }
+    int flags = 0;
+    if (!read_flags(values[1], flags)) return nullptr;
     const Py_ssize_t limit = PyLong_AsSsize_t(values[3]);
-    if (limit == -1 && PyErr_Occurred() != nullptr) return {};
-    MongoCallOwner call(new MongoCall(target.engine_object.get(), self, flags));
-    Section section(call->sequence);
-    Ref field = Ref::steal(PyUnicode_InternFromString("documents"));
-    if (!field || !encode_body(target, *call, values[0]) || !section.begin(field.get())) return {};
-    walk::EncodeContext context{target.engine->module->kinds, *target.encode, call->sequence};
-    walk::InsertContext insert{context, false, Given{values, count}.at(4)};
-    const walk::InsertLimits limits{std::min(static_cast<std::size_t>(std::max<Py_ssize_t>(limit, 1)), max_batch),
-                                    room_left(*call), max_document};
-    const walk::InsertBatch batch = walk::encode_insert_batch(insert, *stream.source, limits);
-    call->documents_sent = batch.documents;
-    if (batch.documents == 0) {
-        if (batch.stop == walk::InsertStop::too_large) too_large(target, "insert", batch.too_large_size, max_document);
-        return {};
+    if (limit == -1 && PyErr_Occurred() != nullptr) return nullptr;
+    try {
+        MongoCallOwner call(new MongoCall(target.engine_object.get(), self, flags));
+        const bool any = encode_chunk(target, *call, values[0], *reinterpret_cast<StreamObject*>(values[2]),
+                                      static_cast<std::size_t>(std::max<Py_ssize_t>(limit, 1)), Given{values, count}.at(4));
+        if (any) return new_message(*target.engine->module, std::move(call));
+        if (PyErr_Occurred() != nullptr) return nullptr;
+        Py_RETURN_NONE;
+    } catch (const std::bad_alloc&) {
+        return PyErr_NoMemory();
     }
-    // The documents before the one that failed are sent first; the next call tells.
-    if (batch.stop == walk::InsertStop::failed) *stream.error = py::take_exception();
-    section.end();
-    return call;
 }
 
 template <auto make, auto go>
@@ -352,9 +200,8 @@ PyMethodDef methods[] = {
      "start_documents(command, flags, field, documents, offset=0, ids=None) -> Future; the documents from `offset` on "
      "travel as a document sequence, as many as fit. With the list `ids` they are inserts and get their _id."},
     {"run_documents", function<&make_documents, &MongoCall::run>(), METH_FASTCALL, "The blocking twin of start_documents."},
-    {"start_chunk", function<&make_chunk, &MongoCall::start>(), METH_FASTCALL,
-     "start_chunk(command, flags, stream, count, ids=None) -> Future, or None when the stream is empty"},
-    {"run_chunk", function<&make_chunk, &MongoCall::run>(), METH_FASTCALL, "The blocking twin of start_chunk."},
+    {"encode_chunk", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(&encode_chunk)), METH_FASTCALL,
+     "encode_chunk(command, flags, stream, count, ids=None) -> MongoMessage, or None when the stream is empty"},
     {nullptr, nullptr, 0, nullptr},
 };
 

@@ -18,7 +18,7 @@ using net::mongo::Clock;
 
 // What the MongoDB binding keeps per module; made when the feature is added.
 struct MongoState {
-    py::Ref target_type, session_type, stream_type;
+    py::Ref target_type, session_type, stream_type, message_type;
     // Interned names of what is called on Python objects.
     py::Ref create_future, set_result, set_exception, cancel, done, reply, failure, too_large;
     py::Ref debug_level;  // 10, the key of logging.DEBUG in a logger's cache

@@ -13,6 +13,7 @@ from barewire.mongo._async_cursor import AsyncCommandCursor, AsyncCursor
 from barewire.mongo._client import Database, MongoClient
 from barewire.mongo._collection import Collection
 from barewire.mongo._cursor import CommandCursor, Cursor
+from barewire.mongo._unsafe import UnsafeInsertError, UnsafeInsertResult
 
 __all__ = [
     "AsyncCollection",
@@ -25,4 +26,6 @@ __all__ = [
     "Cursor",
     "Database",
     "MongoClient",
+    "UnsafeInsertError",
+    "UnsafeInsertResult",
 ]

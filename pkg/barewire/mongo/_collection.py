@@ -16,6 +16,7 @@ from pymongo.results import BulkWriteResult, DeleteResult, InsertManyResult, Ins
 from barewire.mongo import _commands as commands
 from barewire.mongo._cursor import CommandCursor, Cursor
 from barewire.mongo._bulk import Bulk, InsertMany
+from barewire.mongo._unsafe import UNSAFE_DOC, UnsafeInsertResult, insert_blocking
 
 
 class Collection(_Collection):
@@ -420,3 +421,16 @@ class Collection(_Collection):
                 )
             return bulk.result()
         return super().bulk_write(requests, ordered, bypass_document_validation, session, comment, let)
+
+    def insert_many_unsafe(
+        self,
+        documents: Any,
+        *,
+        ordered: bool = False,
+        chunk: int = 2000,
+        connections: int = 2,
+        return_ids: bool = False,
+    ) -> UnsafeInsertResult:
+        return insert_blocking(self, documents, ordered, chunk, connections, return_ids)
+
+    insert_many_unsafe.__doc__ = UNSAFE_DOC
