@@ -26,7 +26,7 @@ TEST_CASE("inbox: oldest first, first push wakes", "[lockfree]") {
     CHECK(inbox.close() == nullptr);
 }
 
-TEST_CASE("inbox: nothing lies there unseen without a wake-up", "[lockfree][interleavings]") {
+TEST_CASE("inbox: nothing lies there unseen without a wake-up", "[lockfree]" INTERLEAVINGS) {
     struct World {
         MpscInbox<interleave::Platform> inbox;
         interleave::Atomic<int> wakes{0};

@@ -25,7 +25,7 @@ TEST_CASE("ring: bounded, first in, first out, over many laps", "[lockfree]") {
     }
 }
 
-TEST_CASE("ring: nothing lost, doubled or out of a producer's order, up to three preemptions", "[lockfree][interleavings]") {
+TEST_CASE("ring: nothing lost, doubled or out of a producer's order, up to three preemptions", "[lockfree]" INTERLEAVINGS) {
     struct World {
         MpscRing<int, interleave::Platform> ring{2};
         std::vector<int> pushed[2], popped;

@@ -95,20 +95,20 @@ TEST_CASE("tagged stack: last in, first out", "[lockfree]") {
     CHECK(stack.empty());
 }
 
-TEST_CASE("tagged stack: all interleavings of pop against pop pop push", "[lockfree][interleavings]") {
+TEST_CASE("tagged stack: all interleavings of pop against pop pop push", "[lockfree]" INTERLEAVINGS) {
     const interleave::Result result = search_aba<1>();
     INFO(result.first_failure);
     CHECK(result.failures == 0);
     CHECK(result.runs > 200);
 }
 
-TEST_CASE("tagged stack: the search finds the ABA error of an untagged stack", "[lockfree][interleavings]") {
+TEST_CASE("tagged stack: the search finds the ABA error of an untagged stack", "[lockfree]" INTERLEAVINGS) {
     const interleave::Result result = search_aba<0>();
     INFO(result.runs);
     CHECK(result.failures > 0);
 }
 
-TEST_CASE("tagged stack: three threads pop and push, up to three preemptions", "[lockfree][interleavings]") {
+TEST_CASE("tagged stack: three threads pop and push, up to three preemptions", "[lockfree]" INTERLEAVINGS) {
     const interleave::Result result = interleave::Scheduler::search(
         [] {
             auto world = std::make_shared<World<1>>();
@@ -129,7 +129,7 @@ TEST_CASE("tagged stack: three threads pop and push, up to three preemptions", "
     CHECK(result.runs > 1000);
 }
 
-TEST_CASE("tagged stack: take_all against pop and push", "[lockfree][interleavings]") {
+TEST_CASE("tagged stack: take_all against pop and push", "[lockfree]" INTERLEAVINGS) {
     const interleave::Result result = interleave::Scheduler::search([] {
         auto world = std::make_shared<World<1>>();
         interleave::Scheduler::Scene scene;

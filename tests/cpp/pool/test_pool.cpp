@@ -262,3 +262,28 @@ TEST_CASE("pool: dismissed waiters are never granted", "[pool]") {
     });
     CHECK(visited == 1);
 }
+
+TEST_CASE("pool: waiters for connections only are served by whoever connects", "[pool]") {
+    WirePool pool(2, Grants::connected);
+    Recorder first, second;
+    WirePool::Claim claim;
+    // Empty slots are free, but nobody is granted one.
+    REQUIRE(pool.wait(first, claim) == Waiting::queued);
+    REQUIRE(pool.wait(second, claim) == Waiting::queued);
+    CHECK(pool.try_reserve() == nullptr);
+    Wire* wire = pool.reserve_for_connecting();
+    REQUIRE(wire != nullptr);
+    Wire* failed = pool.reserve_for_connecting();
+    REQUIRE(failed != nullptr);
+    CHECK(pool.reserve_for_connecting() == nullptr);
+    pool.discard(*failed);
+    CHECK(first.grants == 0);
+    pool.release(*wire);
+    CHECK(first.got == wire);
+    CHECK(first.was_connected);
+    CHECK(second.grants == 0);
+    pool.release(*wire);
+    CHECK(second.got == wire);
+    pool.discard(*wire);
+    CHECK(pool.stats().claimed == 0);
+}

@@ -135,14 +135,14 @@ constexpr unsigned all = ~0u;
 
 }  // namespace
 
-TEST_CASE("pool interleavings: release against wait", "[pool][interleavings]") {
+TEST_CASE("pool interleavings: release against wait", "[pool]" INTERLEAVINGS) {
     search(1, all, [](auto& world) {
         Wire* wire = world.reserve();
         return Threads{[&world, wire] { world.release(*wire); }, [&world] { world.wait(0); }};
     });
 }
 
-TEST_CASE("pool interleavings: the search finds the lost wake-up without the second look", "[pool][interleavings]") {
+TEST_CASE("pool interleavings: the search finds the lost wake-up without the second look", "[pool]" INTERLEAVINGS) {
     const auto result = search<false>(1, all, [](auto& world) {
         Wire* wire = world.reserve();
         return Threads{[&world, wire] { world.release(*wire); }, [&world] { world.wait(0); }};
@@ -151,14 +151,14 @@ TEST_CASE("pool interleavings: the search finds the lost wake-up without the sec
     CHECK(result.first_failure.find("lost wake-up") == 0);
 }
 
-TEST_CASE("pool interleavings: discard against wait", "[pool][interleavings]") {
+TEST_CASE("pool interleavings: discard against wait", "[pool]" INTERLEAVINGS) {
     search(1, all, [](auto& world) {
         Wire* wire = world.reserve();
         return Threads{[&world, wire] { world.discard(*wire); }, [&world] { world.wait(0); }};
     });
 }
 
-TEST_CASE("pool interleavings: release against wait and cancel", "[pool][interleavings]") {
+TEST_CASE("pool interleavings: release against wait and cancel", "[pool]" INTERLEAVINGS) {
     search(1, all, [](auto& world) {
         Wire* wire = world.reserve();
         return Threads{[&world, wire] { world.release(*wire); },
@@ -170,7 +170,7 @@ TEST_CASE("pool interleavings: release against wait and cancel", "[pool][interle
     });
 }
 
-TEST_CASE("pool interleavings: release against clear", "[pool][interleavings]") {
+TEST_CASE("pool interleavings: release against clear", "[pool]" INTERLEAVINGS) {
     search(1, all, [](auto& world) {
         Wire* wire = world.reserve();
         return Threads{[&world, wire] { world.release(*wire); },
@@ -182,7 +182,7 @@ TEST_CASE("pool interleavings: release against clear", "[pool][interleavings]") 
     });
 }
 
-TEST_CASE("pool interleavings: clear leaves no open connection behind", "[pool][interleavings]") {
+TEST_CASE("pool interleavings: clear leaves no open connection behind", "[pool]" INTERLEAVINGS) {
     search(2, all, [](auto& world) {
         Wire* wire = world.reserve();
         world.release(*wire);
@@ -192,7 +192,7 @@ TEST_CASE("pool interleavings: clear leaves no open connection behind", "[pool][
     });
 }
 
-TEST_CASE("pool interleavings: two releases, two waiters", "[pool][interleavings]") {
+TEST_CASE("pool interleavings: two releases, two waiters", "[pool]" INTERLEAVINGS) {
     search(2, 2, [](auto& world) {
         Wire* a = world.reserve();
         Wire* b = world.reserve();
@@ -201,7 +201,7 @@ TEST_CASE("pool interleavings: two releases, two waiters", "[pool][interleavings
     });
 }
 
-TEST_CASE("pool interleavings: release, wait and a third who tries to overtake", "[pool][interleavings]") {
+TEST_CASE("pool interleavings: release, wait and a third who tries to overtake", "[pool]" INTERLEAVINGS) {
     search(1, 3, [](auto& world) {
         Wire* wire = world.reserve();
         return Threads{[&world, wire] { world.release(*wire); }, [&world] { world.wait(0); },
@@ -211,7 +211,7 @@ TEST_CASE("pool interleavings: release, wait and a third who tries to overtake",
     });
 }
 
-TEST_CASE("pool interleavings: discard, release, wait and reserve", "[pool][interleavings]") {
+TEST_CASE("pool interleavings: discard, release, wait and reserve", "[pool]" INTERLEAVINGS) {
     search(2, 2, [](auto& world) {
         Wire* a = world.reserve();
         Wire* b = world.reserve();
@@ -222,7 +222,7 @@ TEST_CASE("pool interleavings: discard, release, wait and reserve", "[pool][inte
     });
 }
 
-TEST_CASE("pool interleavings: clear, release and wait", "[pool][interleavings]") {
+TEST_CASE("pool interleavings: clear, release and wait", "[pool]" INTERLEAVINGS) {
     search(1, 3, [](auto& world) {
         Wire* wire = world.reserve();
         return Threads{[&world, wire] { world.release(*wire); }, [&world] { world.pool.clear(); },
@@ -230,7 +230,7 @@ TEST_CASE("pool interleavings: clear, release and wait", "[pool][interleavings]"
     });
 }
 
-TEST_CASE("pool interleavings: drain_idle against acquire and wait", "[pool][interleavings]") {
+TEST_CASE("pool interleavings: drain_idle against acquire and wait", "[pool]" INTERLEAVINGS) {
     const bool keep = GENERATE(true, false);
     search(2, 3, [keep](auto& world) {
         Wire* a = world.reserve();
@@ -245,7 +245,7 @@ TEST_CASE("pool interleavings: drain_idle against acquire and wait", "[pool][int
     });
 }
 
-TEST_CASE("pool interleavings: close against release, reserve and wait", "[pool][interleavings]") {
+TEST_CASE("pool interleavings: close against release, reserve and wait", "[pool]" INTERLEAVINGS) {
     search(2, 2, [](auto& world) {
         Wire* a = world.reserve();
         return Threads{[&world] { world.pool.close([](auto&) {}); }, [&world, a] { world.release(*a); },
@@ -256,7 +256,7 @@ TEST_CASE("pool interleavings: close against release, reserve and wait", "[pool]
     });
 }
 
-TEST_CASE("pool interleavings: close against a stale release with a queue", "[pool][interleavings]") {
+TEST_CASE("pool interleavings: close against a stale release with a queue", "[pool]" INTERLEAVINGS) {
     search(1, 2, [](auto& world) {
         Wire* a = world.reserve();
         world.wait(0);
