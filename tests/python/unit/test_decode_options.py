@@ -8,6 +8,7 @@ import io
 import struct
 
 import bson
+import pymongo
 import pytest
 from bson.codec_options import CodecOptions, TypeDecoder, TypeRegistry
 from bson.raw_bson import RawBSONDocument
@@ -107,6 +108,7 @@ def test_raw_document_subclass_is_made_by_its_constructor():
     assert type(document) is Mine and document.seen and document["a"] == 1
 
 
+@pytest.mark.skipif(not hasattr(bson._cbson, "_raw_to_dict"), reason="this release of bson does it in Python")
 def test_raw_to_dict():
     data = bson.encode({"a": [1, 2], "b": {"c": 1}})
     options = CodecOptions(document_class=RawBSONDocument)
@@ -179,11 +181,15 @@ def test_decoder_that_changes_the_buffer():
         _core.decode(data, CodecOptions(type_registry=TypeRegistry([Wreck()])))
 
 
+# Option letters that are not UTF-8; releases before 4.18 do not look at them.
+REGEX_OPTIONS = [b"\x0b\0\0\0\x0bk\0a\0\xff\0\0"] if pymongo.version_tuple >= (4, 18) else []
+
+
 @pytest.mark.parametrize("handler", ["strict", "replace", "ignore", "backslashreplace", "surrogateescape"])
 def test_unicode_error_handlers(handler):
     options = CodecOptions(unicode_decode_error_handler=handler)
     for data in (b"\x0e\0\0\0\x02k\0\x02\0\0\0\xff\0\0", b"\x0f\0\0\0\x02k\xffk\0\x02\0\0\0x\0", b"\x0b\0\0\0\x0bk\0\xff\0\0\0",
-                 b"\x0b\0\0\0\x0bk\0a\0\xff\0\0"):
+                 *REGEX_OPTIONS):
         data = len(data).to_bytes(4, "little") + data[4:]
         if data[-1] or data[4] == 2 and len(data) == 15:
             data = (len(data) + 1).to_bytes(4, "little") + data[4:] + b"\0"

@@ -12,6 +12,7 @@ from bson.binary import Binary, UuidRepresentation
 from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.son import SON
 
+import barewire.bson  # some releases of bson cannot encode every document below
 from barewire import _core
 
 OID = bson.ObjectId("507f1f77bcf86cd799439011")
@@ -81,7 +82,7 @@ def outcome(function, *arguments):
 @pytest.mark.parametrize("options", OPTIONS)
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_same_as_bson(name, options):
-    data = bson.encode(DOCUMENTS[name])
+    data = barewire.bson.encode(DOCUMENTS[name])
     wanted = outcome(bson.decode, data, OPTIONS[options])
     # Again and again: later documents of the same shape take another way than the first.
     for _ in range(6):
@@ -101,7 +102,7 @@ def test_value_types_work_as_if_made_by_their_constructors():
     import copy
     import pickle
 
-    document = _core.decode(bson.encode({**DOCUMENTS["special"], **DOCUMENTS["binary"], **DOCUMENTS["code"], **DOCUMENTS["numbers"],
+    document = _core.decode(barewire.bson.encode({**DOCUMENTS["special"], **DOCUMENTS["binary"], **DOCUMENTS["code"], **DOCUMENTS["numbers"],
                                          "id": OID, "d": bson.Decimal128("2.50")}), CodecOptions(uuid_representation=4))
     for value in document.values():
         assert same(copy.deepcopy(value), value)
