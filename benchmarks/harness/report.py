@@ -69,21 +69,22 @@ def verdict_row(case: CaseResult, verdict: Verdict) -> tuple[str, ...]:
     if bar.quantity == "peak_memory":
         demand = "stated" if bar.threshold is None else f"<= {units.memory(bar.threshold)}"
         seen = "" if verdict.figure is None else units.memory(verdict.figure)
-        interval = ""
+        interval = quiet = ""
     else:
         sign = ">=" if bar.sense == "faster" else "<="
         demand = "stated" if bar.threshold is None else f"{sign} {bar.threshold:g}x"
         seen = "" if verdict.ratio is None else f"{verdict.ratio.value:.2f}x"
         interval = "" if verdict.ratio is None else f"{verdict.ratio.low:.2f}–{verdict.ratio.high:.2f}"
+        quiet = "" if verdict.quiet is None else f"{verdict.quiet:.2f}x"
     word = {True: "[green]met[/]", False: "[red]missed[/]", None: verdict.reason or "-"}[verdict.met]
-    return case.name, bar.peer, bar.quantity, verdict.rival or " or ".join(bar.against), seen, interval, demand, word
+    return case.name, bar.peer, bar.quantity, verdict.rival or " or ".join(bar.against), seen, interval, quiet, demand, word
 
 
 def bars_table(run: Run) -> Table | None:
     """All bars of all cases with what was seen; None when the cases have none."""
-    table = Table(title="Bars (ratio of medians, 95 % bootstrap interval)", title_justify="left")
-    for heading in ("case", "peer", "quantity", "against", "seen", "95 %", "bar", ""):
-        table.add_column(heading, justify="right" if heading in ("seen", "95 %", "bar") else "left")
+    table = Table(title="Bars (seen: ratio of medians with its 95 % bootstrap interval; at p10: ratio of 10th percentiles, for judging a noisy run)", title_justify="left")
+    for heading in ("case", "peer", "quantity", "against", "seen", "95 %", "at p10", "bar", ""):
+        table.add_column(heading, justify="right" if heading in ("seen", "95 %", "at p10", "bar") else "left")
     rows = [verdict_row(case, verdict) for case in run.cases for verdict in verdicts(case)]
     for row in rows:
         table.add_row(*row)

@@ -46,6 +46,8 @@ class Verdict:
     bar: Bar
     rival: str | None = None
     ratio: Ratio | None = None
+    #: the same ratio of 10th percentiles: what is left of it when other work on the machine is least in the way
+    quiet: float | None = None
     figure: float | None = None
     met: bool | None = None
     reason: str = ""
@@ -67,10 +69,12 @@ def judge(case: CaseResult, bar: Bar) -> Verdict:
     absent = [peer for peer in bar.against if not values(case, peer, bar.quantity)]
     theirs = values(case, rival, bar.quantity)
     ratio = ratio_of_medians(theirs, own) if bar.sense == "faster" else ratio_of_medians(own, theirs)
+    quiet = summarise(theirs).p10 / summarise(own).p10
+    quiet = quiet if bar.sense == "faster" else 1 / quiet
     if bar.threshold is None or absent:
-        return Verdict(bar, rival, ratio, reason=f"{', '.join(absent)} has no figure" if absent else "")
+        return Verdict(bar, rival, ratio, quiet, reason=f"{', '.join(absent)} has no figure" if absent else "")
     met = ratio.value >= bar.threshold if bar.sense == "faster" else ratio.value <= bar.threshold
-    return Verdict(bar, rival, ratio, met=met)
+    return Verdict(bar, rival, ratio, quiet, met=met)
 
 
 def verdicts(case: CaseResult) -> list[Verdict]:
