@@ -12,6 +12,8 @@ import sysconfig
 from pathlib import Path
 from typing import Any
 
+from .paths import without_folders
+
 DISTRIBUTIONS = ("pymongo", "motor", "uvloop", "barewire", "numpy", "scipy")
 
 
@@ -97,10 +99,5 @@ def revision() -> dict[str, Any]:
 
 def describe(server: dict[str, Any] | None) -> dict[str, Any]:
     """All of it; ``server`` comes from server.py, None when no case needed one."""
-    return {
-        "python": interpreter(),
-        "machine": machine(),
-        "libraries": libraries(),
-        "revision": revision(),
-        "server": server,
-    }
+    found = {"python": interpreter(), "machine": machine(), "libraries": libraries(), "revision": revision()}
+    return without_folders({**found, "server": server})

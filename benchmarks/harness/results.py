@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from .bars import Bar
 from .clocks import Sample
+from .paths import without_folders
 
 FORMAT = 1
 
@@ -53,10 +54,11 @@ class Run:
 
 
 def save(run: Run, file: Path) -> None:
-    """Write ``run``; a reader never sees half a file."""
+    """Write ``run``, without folders of this machine; a reader never sees half a file."""
     fresh = file.with_name(file.name + ".new")
     fresh.parent.mkdir(parents=True, exist_ok=True)
-    fresh.write_text(json.dumps({"format": FORMAT, **dataclasses.asdict(run)}, indent=1) + "\n", encoding="utf-8")
+    data = without_folders({"format": FORMAT, **dataclasses.asdict(run)})
+    fresh.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
     fresh.replace(file)
 
 

@@ -128,15 +128,18 @@ class _CaseRun:
         return sample, outcome
 
     def calibrate(self) -> int:
-        """The count that keeps the first incumbent busy for about ``target_seconds``."""
+        """The count that keeps the first incumbent and the server busy for about ``target_seconds`` in all.
+
+        Busy is CPU, not wall: under load wall would choose a count so small that every run starts cold.
+        """
         case = self.case
-        target = case.target_seconds * (0.3 if self.options.quick else 1.0)
+        target = case.target_seconds * (0.5 if self.options.quick else 1.0)
         count = case.count_multiple
         for name in self.live():
             while (done := self.one(name, count, thorough=False)) is not None:
-                wall = max(done[0].wall_ns, 1) / 1e9
-                if wall >= target / 4 or count >= case.count_limit:
-                    wanted = int(count * target / wall)
+                busy = max(done[0].cpu_ns + (done[0].server_ns or 0), 1) / 1e9
+                if busy >= target / 4 or count >= case.count_limit:
+                    wanted = int(count * target / busy)
                     rounded = max(wanted // case.count_multiple, 1) * case.count_multiple
                     return min(rounded, case.count_limit)
                 count = min(count * 4, case.count_limit)

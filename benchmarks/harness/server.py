@@ -39,7 +39,7 @@ def mongo_server(uri: str | None) -> Iterator[str]:
         return
     from barewire.embedded import MongoServer
 
-    with MongoServer() as server:
+    with MongoServer(cache_megabytes=1024) as server:
         yield with_write_concern(server.uri)
 
 

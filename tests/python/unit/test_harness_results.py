@@ -14,6 +14,7 @@ from benchmarks.harness.chart import draw
 from benchmarks.harness.cli import main
 from benchmarks.harness.clocks import Sample
 from benchmarks.harness.environment import describe
+from benchmarks.harness.paths import without_folders
 from benchmarks.harness.report import show
 from benchmarks.harness.results import CaseResult, PeerResult, Run
 from benchmarks.harness.server import with_write_concern
@@ -105,3 +106,16 @@ def test_write_concern_is_part_of_every_uri(given: str, wanted: str) -> None:
 def test_another_write_concern_is_refused() -> None:
     with pytest.raises(ValueError, match="w=majority"):
         with_write_concern("mongodb://h/?w=majority")
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("'--prefix=/home/me/python/3.11' '--with-lto'", "'--prefix=3.11' '--with-lto'"),
+        ('File "/home/me/barewire/pkg/mongo.py", line 3', 'File "mongo.py", line 3'),
+        ("mongodb://127.0.0.1:27017/?w=1", "mongodb://127.0.0.1:27017/?w=1"),
+        ("ms/op and 3/4", "ms/op and 3/4"),
+    ],
+)
+def test_saved_texts_hold_no_folders_of_the_machine(text: str, left: str) -> None:
+    assert without_folders({"a": [text]}) == {"a": [left]}
