@@ -225,9 +225,11 @@ TEST_CASE("reactor: tasks run in order, one wake-up for many, also from other th
     std::vector<int> order;
     Note notes[5];
     for (int i = 0; i < 5; ++i) notes[i].on_run = [&order, i] { order.push_back(i); };
+    int posted = 0;
     std::thread([&] {
-        for (Note& note : notes) CHECK(reactor->post(note));
+        for (Note& note : notes) posted += reactor->post(note);
     }).join();
+    CHECK(posted == 5);
     CHECK(readable(reactor->descriptor(), 1000));
     CHECK(reactor->drain() == 5);
     CHECK(order == std::vector<int>{0, 1, 2, 3, 4});

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <condition_variable>
+#include <cstdlib>
 #include <functional>
 #include <mutex>
 #include <thread>
@@ -44,7 +45,8 @@ struct Latch {
     }
     void wait() {
         std::unique_lock lock(mutex);
-        REQUIRE(condition.wait_for(lock, 10s, [&] { return is_open; }));
+        // No Catch2 macro: workers wait here too.
+        if (!condition.wait_for(lock, 10s, [&] { return is_open; })) std::abort();
     }
     std::mutex mutex;
     std::condition_variable condition;
@@ -161,6 +163,7 @@ TEST_CASE("workers: all signals are blocked in them", "[net]") {
     CHECK_FALSE(sigismember(&mine, SIGINT));
 }
 
+#if !defined(__SANITIZE_THREAD__)  // which does not support threads in a child of a threaded process
 TEST_CASE("workers: a forked child abandons them and works with new threads", "[net][fork]") {
     Workers workers(2, 1h);
     Latch hold, started;
@@ -195,3 +198,4 @@ TEST_CASE("workers: a forked child abandons them and works with new threads", "[
     hold.open();
     workers.stop();
 }
+#endif
