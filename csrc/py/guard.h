@@ -57,10 +57,11 @@ private:
     PyThreadState* state_;
 };
 
-// Pauses the cyclic garbage collector while one batch is decoded, if it was on.
+// Pauses the cyclic garbage collector while one batch is decoded, if it was on and if `wanted`. No user code may run
+// meanwhile: the collector is one switch of the whole process.
 class CollectorPause {
 public:
-    CollectorPause() noexcept : was_enabled_(PyGC_Disable() == 1) {}
+    explicit CollectorPause(bool wanted = true) noexcept : was_enabled_(wanted && PyGC_Disable() == 1) {}
     ~CollectorPause() {
         if (was_enabled_) PyGC_Enable();
     }

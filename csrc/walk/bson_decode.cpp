@@ -15,9 +15,6 @@ namespace {
 
 constexpr std::size_t smallest_document = 5;
 
-// A longer pause of the collector than one small document needs is noticed by nobody, but the pause itself is not free.
-constexpr std::size_t worth_a_pause = 4096;
-
 }  // namespace
 
 Ref decode_document(DecodeContext& context, const std::uint8_t* data, std::size_t size) {
@@ -29,8 +26,7 @@ Ref decode_document(DecodeContext& context, const std::uint8_t* data, std::size_
     if (stated < static_cast<std::int32_t>(smallest_document)) return refuse("invalid message size");
     if (size < static_cast<std::size_t>(stated) || size > 0x7fffffff) return refuse("objsize too large");
     if (size != static_cast<std::size_t>(stated) || data[size - 1] != 0) return refuse("bad eoo");
-    if (size < worth_a_pause) return Ref::steal(decoder.document(data, size, decoder.cache().top));
-    py::CollectorPause pause;
+    py::CollectorPause pause(decoder.wants_pause(size));
     return Ref::steal(decoder.document(data, size, decoder.cache().top));
 }
 
@@ -40,7 +36,7 @@ Ref decode_document_stream(DecodeContext& context, const std::uint8_t* data, std
     Ref list = Ref::steal(PyList_New(0));
     if (!list) return {};
     auto refuse = [&](const char* text) { return Ref::steal(invalid_bson(context.kinds, text)); };
-    py::CollectorPause pause;
+    py::CollectorPause pause(decoder.wants_pause(size));
     while (size != 0) {
         if (size < smallest_document) return refuse("not enough data for a BSON document");
         const auto stated = load_little<std::int32_t>(data);
@@ -63,7 +59,7 @@ bool decode_documents_into(DecodeContext& context, const std::uint8_t* array, st
     if (size < smallest_document || load_little<std::uint32_t>(array) != size || array[size - 1] != 0) {
         return refuse("bad eoo");
     }
-    py::CollectorPause pause;
+    py::CollectorPause pause(decoder.wants_pause(size));
     const std::uint8_t* at = array + 4;
     const std::uint8_t* const end = array + size - 1;
     while (at != end) {

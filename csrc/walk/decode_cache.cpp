@@ -146,7 +146,7 @@ void DecodeCache::learn(Site& site, PyObject* dict) {
 }
 
 void DecodeCache::trim() {
-    values.drop_to(0);
+    values.trim();
     if (shapes_.size() >= most_shapes) {
         top = elsewhere = Site{};
         shapes_.clear();

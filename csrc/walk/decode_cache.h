@@ -36,7 +36,14 @@ public:
         }
     }
 
+    // Gives memory back that one large array needed.
+    void trim() {
+        drop_to(0);
+        if (values_.capacity() > most_kept) std::vector<PyObject*>().swap(values_);
+    }
+
 private:
+    static constexpr std::size_t most_kept = 16384;
     std::vector<PyObject*> values_;
 };
 

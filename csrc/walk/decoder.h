@@ -36,6 +36,11 @@ public:
     // Finds the NUL of the key at `at`, which is followed by something; moves behind it.
     PyObject* key(const std::uint8_t*& at, const std::uint8_t* end, py::Ref& own);
 
+    // Whether the collector should be paused: not for small documents, and not where user code may run in between, which
+    // could switch the collector itself or let other threads do so.
+    bool wants_pause(std::size_t size) const noexcept {
+        return size >= 4096 && context_.options.document_is_dict && !has_decoders_ && !context_.options.tzinfo;
+    }
     DecodeCache& cache() noexcept { return *cache_; }
     const Kinds& kinds() const noexcept { return context_.kinds; }
 
