@@ -29,6 +29,8 @@ WORDS = {
     "__aexit__": "__exit__",
     "__aiter__": "__iter__",
     "__anext__": "__next__",
+    "async_dropped": "blocking_dropped",
+    "async_expect": "blocking_expect",
     "async_monitor": "blocking_monitor",
     "EnginePool": "BlockingEnginePool",
     "asynchronous": "synchronous",

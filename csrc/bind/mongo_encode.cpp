@@ -43,6 +43,16 @@ const char* command_name(PyObject* command) {
     return name != nullptr ? name : "";
 }
 
+// What the engine is going to append, as PyMongo counts it: lsid, txnNumber, $clusterTime, $db.
+std::size_t appended_size(const Target& target, const MongoCall& call) {
+    std::size_t size = sizeof("\x02$db") + 4 + target.database.size() + 1;
+    const std::size_t time = target.engine->client ? target.engine->client->cluster_time().size() : 0;
+    if (time == 0) return size;  // a server without sessions
+    size += sizeof("\x03$clusterTime") + time + sizeof("\x03lsid") + 30;
+    if ((call.flags & retry_mask) == retry_write) size += sizeof("\x12txnNumber") + 8;
+    return size;
+}
+
 // A kind-1 section that is being written into `sequence`.
 class Section {
 public:
@@ -129,24 +139,28 @@ bool encode_inserts(Target& target, MongoCall& call, PyObject* documents, Py_ssi
 }  // namespace
 
 bool encode_body(Target& target, MongoCall& call, PyObject* command) {
-    constexpr std::size_t header = net::mongo::Operation::header_size;
+    // The document's own length stands where the operation's header ends.
+    constexpr std::size_t before_document = net::mongo::Operation::header_size - 4;
     if (!call.body.reserve(512)) {
         PyErr_NoMemory();
         return false;
     }
-    std::memset(call.body.tail(), 0, header);
-    call.body.advance(header);
+    std::memset(call.body.tail(), 0, before_document);
+    call.body.advance(before_document);
     walk::EncodeContext context{target.engine->module->kinds, *target.encode, call.body};
-    return walk::encode_elements(context, command);
+    if (!walk::encode_document(context, command, true)) return false;
+    call.body.truncate(call.body.size() - 1);  // the engine goes on behind the last element
+    return true;
 }
 
 bool check_size(Target& target, MongoCall& call, PyObject* command) {
-    const std::size_t size = call.body.size() - net::mongo::Operation::header_size + call.sequence.size();
-    if ((call.flags & check_mask) == check_cursor) {
-        return size <= max_document || too_large(target, "insert", size, max_document);
-    }
-    return size <= max_document + command_overhead ||
-           too_large(target, command_name(command), size, max_document + command_overhead);
+    const bool cursor = (call.flags & check_mask) == check_cursor;
+    const std::size_t limit = cursor ? max_document : max_document + command_overhead;
+    std::size_t size = call.body.size() - net::mongo::Operation::header_size + 5;
+    if (!call.sequence.empty()) size += call.sequence.size() - 1;
+    if (BAREWIRE_LIKELY(size + appended_room <= limit)) return true;
+    size += appended_size(target, call);
+    return size <= limit || too_large(target, cursor ? "insert" : command_name(command), size, limit);
 }
 
 bool encode_documents(Target& target, MongoCall& call, PyObject* command, const Documents& documents) {

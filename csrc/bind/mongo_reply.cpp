@@ -7,6 +7,7 @@
 #include "bind/mongo_call.h"
 #include "net/mongo/document_view.h"
 #include "walk/bson_decode.h"
+#include "walk/values.h"
 
 namespace barewire::bind {
 
@@ -145,10 +146,13 @@ Ref MongoCall::batch_value(const std::uint8_t* cursor, std::size_t size) {
         if (held == nullptr) return Ref::steal(PyErr_NoMemory());
         reinterpret_cast<SessionObject*>(kept.get())->session = held;
     }
+    const walk::Values* values = walk::load_values(engine.module->kinds);
+    if (values == nullptr) return {};
+    Ref cursor_id = Ref::steal(walk::new_int64(engine.module->kinds, *values, id));
     Ref token_value = token ? walk::decode_document(context, token.value, token.size) : Ref::none();
     Ref name = text(collection), address_text = text(server.address);
-    if (!token_value || !name || !address_text) return {};
-    return Ref::steal(Py_BuildValue("(LNnNNNN)", static_cast<long long>(id), list.release(), count,
+    if (!cursor_id || !token_value || !name || !address_text) return {};
+    return Ref::steal(Py_BuildValue("(NNnNNNN)", cursor_id.release(), list.release(), count,
                                     name.release(), address_text.release(), kept.release(), token_value.release()));
 }
 

@@ -117,11 +117,9 @@ class AsyncCollection(_AsyncCollection):
         ):
             made = commands.Aggregation(plan, pipeline, let, comment, kwargs)
             batch = await plan.read.start(made.command, commands.AGGREGATE)
-            cursor = AsyncCommandCursor.opened(
+            return AsyncCommandCursor.opened(
                 self, plan.read, batch, made.batch_size or 0, made.max_await_time_ms, made.comment
             )
-            await cursor._keep_reaper()
-            return cursor
         return await super().aggregate(pipeline, session, let, comment, **kwargs)
 
     # --- writes --------------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from pymongo.asynchronous.cursor import AsyncCursor as _AsyncCursor
 from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
 
 from barewire.mongo._commands import FIND, GET_MORE, cursor_is_direct, find_command, find_more_command, more_command
+from barewire.mongo._reaper import async_dropped, async_expect
 from barewire.mongo._seam import _CURSOR_CLOSED_ERRORS, _CursorAddress
 
 
@@ -79,13 +80,6 @@ class _DirectBatches:
     def _enough(self) -> bool:
         return False
 
-    async def _keep_reaper(self) -> None:
-        """A cursor that may be dropped while open needs PyMongo's task that kills such cursors."""
-        if self._id and not self._killed:
-            client = self._collection._database._client
-            if not client._opened:
-                await client._get_topology()
-
     async def _die_lock(self) -> None:
         if self._target is None:
             await super()._die_lock()
@@ -107,7 +101,9 @@ class _DirectBatches:
             return
         if self._id and not self._killed:
             address = _CursorAddress(self._address, self._get_namespace())
-            self._collection._database._client._close_cursor_soon(self._id, address)
+            client = self._collection._database._client
+            client._close_cursor_soon(self._id, address)
+            async_dropped(client)
         self._killed = True
         self._server_session = None
 
@@ -146,7 +142,8 @@ class AsyncCursor(_DirectBatches, _AsyncCursor):
         if documents is None:
             return await super()._refresh()
         self._data = deque(documents)
-        await self._keep_reaper()
+        if self._id and not self._killed:
+            async_expect(self._collection._database._client)
         return len(self._data)
 
     async def rewind(self) -> AsyncCursor:
@@ -184,6 +181,8 @@ class AsyncCommandCursor(_DirectBatches, _AsyncCommandCursor):
         cursor = cls(
             collection, info, address, batch_size=batch_size, max_await_time_ms=max_await_time_ms, comment=comment
         )
+        if cursor_id:
+            async_expect(collection._database._client)
         cursor._target, cursor._server, cursor._server_session = target, server, session
         return cursor
 
@@ -203,7 +202,8 @@ class AsyncCommandCursor(_DirectBatches, _AsyncCommandCursor):
         if self._target is None or len(self._data) or self._killed or not self._id:
             return await super()._refresh()
         self._data = deque(await self._fetch(None))
-        await self._keep_reaper()
+        if self._id and not self._killed:
+            async_expect(self._collection._database._client)
         return len(self._data)
 
     async def __anext__(self) -> Any:

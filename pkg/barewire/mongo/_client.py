@@ -7,8 +7,10 @@ import functools
 import warnings
 from typing import Any
 
+import bson
 from pymongo.synchronous.database import Database as _Database
 from pymongo.synchronous.mongo_client import MongoClient as _MongoClient
+from pymongo.errors import PyMongoError
 from pymongo.read_preferences import ReadPreference
 
 from barewire.mongo._collection import Collection
@@ -163,6 +165,48 @@ class MongoClient(_MongoClient):
         database, _, name = address.namespace.partition(".")
         target = engine.target(database, None, None, None)
         target.run({"killCursors": name, "cursors": list(cursor_ids)}, COMMAND, address_text(tuple(address)))
+
+    def _process_kill_cursors(self) -> None:
+        pinned, dropped = [], {}
+        while self._kill_cursors_queue:
+            address, cursor_id, conn_mgr = entry = self._kill_cursors_queue.pop()
+            if conn_mgr or self._link.engine is None:
+                pinned.append(entry)
+            else:
+                dropped.setdefault(address, []).append(cursor_id)
+        for address, cursor_ids in dropped.items():
+            try:
+                self._kill_cursors(cursor_ids, address, None, None)
+            except PyMongoError:
+                pass  # the server forgets them in time
+        if pinned:
+            self._kill_cursors_queue.extend(pinned)
+            super()._process_kill_cursors()
+
+    # $clusterTime is one for the whole client, whichever way a command takes.
+    def _send_cluster_time(self, command: Any, session: Any) -> None:
+        engine = self._link.engine
+        if engine is not None and engine.used:
+            seen = engine.cluster_time()
+            if seen:
+                self._topology._receive_cluster_time_no_lock(bson.decode(seen))
+        super()._send_cluster_time(command, session)
+
+    def _process_response(self, reply: Any, session: Any) -> None:
+        super()._process_response(reply, session)
+        seen = reply.get("$clusterTime")
+        if seen and self._link.engine is not None:
+            self._link.engine.advance_cluster_time(bson.encode(seen))
+
+    @property
+    def _barewire_inherited_only(self) -> bool:
+        """True sends every method the inherited way; a switch for tests and for finding out who is to blame."""
+        return self._link.engine is None or self._link.engine.inherited_only
+
+    @_barewire_inherited_only.setter
+    def _barewire_inherited_only(self, value: bool) -> None:
+        if self._link.engine is not None:
+            self._link.engine.inherited_only = value
 
     def close(self) -> None:
         try:

@@ -117,11 +117,9 @@ class Collection(_Collection):
         ):
             made = commands.Aggregation(plan, pipeline, let, comment, kwargs)
             batch = plan.read.run(made.command, commands.AGGREGATE)
-            cursor = CommandCursor.opened(
+            return CommandCursor.opened(
                 self, plan.read, batch, made.batch_size or 0, made.max_await_time_ms, made.comment
             )
-            cursor._keep_reaper()
-            return cursor
         return super().aggregate(pipeline, session, let, comment, **kwargs)
 
     # --- writes --------------------------------------------------------------------------------------------------------

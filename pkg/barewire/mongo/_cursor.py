@@ -15,6 +15,7 @@ from pymongo.synchronous.cursor import Cursor as _Cursor
 from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
 
 from barewire.mongo._commands import FIND, GET_MORE, cursor_is_direct, find_command, find_more_command, more_command
+from barewire.mongo._reaper import blocking_dropped, blocking_expect
 from barewire.mongo._seam import _CURSOR_CLOSED_ERRORS, _CursorAddress
 
 
@@ -79,13 +80,6 @@ class _DirectBatches:
     def _enough(self) -> bool:
         return False
 
-    def _keep_reaper(self) -> None:
-        """A cursor that may be dropped while open needs PyMongo's task that kills such cursors."""
-        if self._id and not self._killed:
-            client = self._collection._database._client
-            if not client._opened:
-                client._get_topology()
-
     def _die_lock(self) -> None:
         if self._target is None:
             super()._die_lock()
@@ -107,7 +101,9 @@ class _DirectBatches:
             return
         if self._id and not self._killed:
             address = _CursorAddress(self._address, self._get_namespace())
-            self._collection._database._client._close_cursor_soon(self._id, address)
+            client = self._collection._database._client
+            client._close_cursor_soon(self._id, address)
+            blocking_dropped(client)
         self._killed = True
         self._server_session = None
 
@@ -146,7 +142,8 @@ class Cursor(_DirectBatches, _Cursor):
         if documents is None:
             return super()._refresh()
         self._data = deque(documents)
-        self._keep_reaper()
+        if self._id and not self._killed:
+            blocking_expect(self._collection._database._client)
         return len(self._data)
 
     def rewind(self) -> Cursor:
@@ -184,6 +181,8 @@ class CommandCursor(_DirectBatches, _CommandCursor):
         cursor = cls(
             collection, info, address, batch_size=batch_size, max_await_time_ms=max_await_time_ms, comment=comment
         )
+        if cursor_id:
+            blocking_expect(collection._database._client)
         cursor._target, cursor._server, cursor._server_session = target, server, session
         return cursor
 
@@ -203,7 +202,8 @@ class CommandCursor(_DirectBatches, _CommandCursor):
         if self._target is None or len(self._data) or self._killed or not self._id:
             return super()._refresh()
         self._data = deque(self._fetch(None))
-        self._keep_reaper()
+        if self._id and not self._killed:
+            blocking_expect(self._collection._database._client)
         return len(self._data)
 
     def __next__(self) -> Any:
