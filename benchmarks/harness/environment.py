@@ -44,7 +44,7 @@ def _barewire() -> dict[str, Any] | None:
         import barewire
     except ImportError:
         return None
-    return {"version": getattr(barewire, "__version__", None)}
+    return {"version": getattr(barewire, "__version__", None), "installed": _version("barewire") is not None}
 
 
 def interpreter() -> dict[str, Any]:

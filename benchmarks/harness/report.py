@@ -98,8 +98,8 @@ def conditions(run: Run) -> str:
     lines = [
         f"CPython {python.get('version')} built {optimised} profile-guided optimisation; {machine.get('processor')}, "
         f"{machine.get('usable_cores')} cores, load {machine.get('load_average', ['?'])[0]}, {machine.get('kernel')}",
-        ", ".join(f"{name} {libraries.get(name)}" for name in ("pymongo", "motor", "uvloop", "libmongoc", "barewire"))
-        + f", bson C extension {libraries.get('bson_c_extension')}",
+        ", ".join(f"{name} {libraries.get(name)}" for name in ("pymongo", "motor", "uvloop", "libmongoc"))
+        + f", barewire {(libraries.get('barewire_module') or {}).get('version')}, bson C extension {libraries.get('bson_c_extension')}",
     ]
     if server:
         lines.append(f"mongod {server.get('version')}, {server.get('topology')}, {server.get('write_concern')}, "
