@@ -88,6 +88,8 @@ public:
     // Ends everything: operations waiting fail with kind `closed`, idle connections are closed, sessions ended, monitors
     // and workers joined. Blocking (tenths of a second): call it without the GIL. Safe to call twice.
     virtual void close() noexcept = 0;
+    // close() of many at the same time: each has to wait for its monitors. For the end of the program.
+    static void close_all(const std::vector<std::shared_ptr<Client>>& clients) noexcept;
     // In a fork's child: forget sockets, threads and libmongoc objects without touching them. The handle then makes a new Client.
     virtual void abandon_after_fork() noexcept = 0;
 };

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "base/bytes.h"
@@ -94,6 +95,18 @@ void Engine::close() noexcept {
     std::lock_guard guard(mutex_);
     for (const auto& [address, server] : servers_)
         server->pool.close([&](ConnectionPool::Waiter& waiter) { static_cast<ConnectionWaiter&>(waiter).dismissed(failure); });
+}
+
+void Client::close_all(const std::vector<std::shared_ptr<Client>>& clients) noexcept {
+    std::vector<std::thread> threads;
+    for (const std::shared_ptr<Client>& client : clients) {
+        try {
+            threads.emplace_back([&client] { client->close(); });
+        } catch (...) {
+            client->close();  // no thread, or no memory
+        }
+    }
+    for (std::thread& thread : threads) thread.join();
 }
 
 void Engine::abandon_after_fork() noexcept {

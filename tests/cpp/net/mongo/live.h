@@ -13,6 +13,7 @@
 
 namespace barewire::test {
 
+namespace base = barewire::base;
 using namespace barewire::net;
 using namespace barewire::net::mongo;
 
@@ -47,6 +48,12 @@ public:
     Command& int32(const char* key, std::int32_t value) {
         element(0x10, key);
         (void)body.append_little<std::int32_t>(value);
+        return *this;
+    }
+    Command& timestamp(const char* key, std::uint32_t seconds, std::uint32_t increment) {
+        element(0x11, key);
+        (void)body.append_little<std::uint32_t>(increment);
+        (void)body.append_little<std::uint32_t>(seconds);
         return *this;
     }
     Command& int64(const char* key, std::int64_t value) {
@@ -85,6 +92,16 @@ private:
         (void)body.append(key, std::strlen(key) + 1);
     }
 };
+
+// The elements of a command as a document of its own.
+inline base::Buffer document_of(const Command& command) {
+    base::Buffer document;
+    const std::size_t size = command.body.size() - Operation::header_size;
+    (void)document.append_little<std::int32_t>(static_cast<std::int32_t>(size + 5));
+    (void)document.append(command.body.data() + Operation::header_size, size);
+    (void)document.append("", 1);
+    return document;
+}
 
 inline const std::function<bool()> never = [] { return false; };
 
