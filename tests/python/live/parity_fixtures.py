@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import pymongo
@@ -12,6 +12,7 @@ import pytest
 from parity import Scenario, do, outcome
 
 import barewire.mongo
+import barewire.mongo._engine
 
 KINDS = {
     "async": (pymongo.AsyncMongoClient, barewire.mongo.AsyncMongoClient, pymongo.asynchronous.collection.AsyncCollection),
@@ -32,6 +33,34 @@ def refused(base: type, names: tuple[str, ...]) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def inherited_only() -> Iterator[None]:
+    """Clients made inside take no fast path at all."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(barewire.mongo._engine, "_needs_inherited_methods", lambda client: True)
+        yield
+
+
+@contextmanager
+def counted(base: type, names: tuple[str, ...]) -> Iterator[list[str]]:
+    """Lists the calls of PyMongo's own methods of these names."""
+    calls: list[str] = []
+
+    def wrap(name: str) -> Any:
+        original = getattr(base, name)
+
+        def count(*args: Any, **kwargs: Any) -> Any:
+            calls.append(name)
+            return original(*args, **kwargs)
+
+        return count
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in names:
+            patch.setattr(base, name, wrap(name))
+        yield calls
+
+
 async def compare(kind: str, scenario: Scenario, uri: str, database: str, witness: pymongo.MongoClient, *,
                   fast: tuple[str, ...] = (), client_options: dict[str, Any] | None = None,
                   collection_options: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -41,18 +70,19 @@ async def compare(kind: str, scenario: Scenario, uri: str, database: str, witnes
     """
     stock, ours, base = KINDS[kind]
     outcomes = {}
-    for label, client_class, inherited in (("pymongo", stock, False), ("fast", ours, False), ("inherited", ours, True)):
+    for label, client_class in (("pymongo", stock), ("fast", ours), ("inherited", ours)):
         name = f"{database}_{label[0]}"  # equally long names: sizes of messages stand in some errors
-        client = client_class(uri, **(client_options or {}))
-        if inherited:
-            client._barewire_inherited_only = True
+        with inherited_only() if label == "inherited" else nullcontext():
+            client = client_class(uri, **(client_options or {}))
         try:
             collection = client[name].get_collection("things", **(collection_options or {}))
-            names = fast if label == "fast" else ()
             # Creating the collection first keeps "collection exists" out of what is compared.
             witness[name].create_collection("things")
-            with refused(base, names):
+            watch = refused(base, fast) if label == "fast" else counted(base, fast)
+            with watch as calls:
                 outcomes[label] = await outcome(scenario, collection, witness[name])
+            if fast and label == "inherited":
+                assert calls, "the inherited methods were not reached"
         finally:
             await do(client.close())
             witness.drop_database(name)
