@@ -5,7 +5,6 @@
 #include <cstring>
 
 #include "py/compat.h"
-#include "py/guard.h"
 #include "py/internals/dict.h"
 #include "py/internals/integer.h"
 #include "py/internals/list.h"
@@ -21,32 +20,21 @@ namespace barewire::walk {
 namespace bson = wire::bson;
 using bson::Type;
 
-bool Encoder::grow(std::size_t extra) noexcept {
-    if (out.size() - begin + extra > bson::max_document_size) {
-        PyErr_SetString(PyExc_ValueError, "Document would overflow BSON size limit");
-        return false;
-    }
-    if (out.reserve(extra)) return true;
-    PyErr_NoMemory();
+bool Encoder::fail_size() noexcept {
+    PyErr_SetString(PyExc_ValueError, "Document would overflow BSON size limit");
     return false;
 }
 
-bool finish_document(Encoder& encoder, std::size_t start) {
-    if (!encoder.reserve(1)) return false;
-    *encoder.out.tail() = 0;
-    encoder.out.advance(1);
-    const std::size_t size = encoder.out.size() - start;
-    if (BAREWIRE_UNLIKELY(size > bson::max_document_size)) {
-        PyErr_SetString(PyExc_ValueError, "Document would overflow BSON size limit");
-        return false;
-    }
-    base::store_little(encoder.out.data() + start, static_cast<std::int32_t>(size));
-    return true;
+bool Encoder::grow(std::size_t extra) noexcept {
+    flush();
+    if (out_.size() - begin + extra > bson::max_document_size) return fail_size();
+    const bool grown = out_.reserve(extra);
+    attach();
+    if (!grown) PyErr_NoMemory();
+    return grown;
 }
 
 namespace {
-
-constexpr const char* recursion_text = " while encoding an object to BSON ";
 
 // A key that comes from the user: looked through for NUL while it is copied.
 struct UserKey {
@@ -54,6 +42,7 @@ struct UserKey {
     const char* data;
     std::size_t size;
     BAREWIRE_INLINE bool put(std::uint8_t* at) const noexcept { return bson::copy_key(at, data, size); }
+    bool has_nul() const noexcept { return std::memchr(data, 0, size) != nullptr; }
 };
 
 // A key of ours.
@@ -65,18 +54,19 @@ struct OwnKey {
         bson::copy_bytes(at, data, size);
         return true;
     }
+    bool has_nul() const noexcept { return false; }
 };
 
 // The key of an array element.
 struct ArrayKey {
     static constexpr std::size_t slack = bson::IndexKey::slack;
     const bson::IndexKey& index;
-    const char* data;
     std::size_t size;
     BAREWIRE_INLINE bool put(std::uint8_t* at) const noexcept {
         index.put(at);
         return true;
     }
+    bool has_nul() const noexcept { return false; }
 };
 
 // Writes a built-in value of fixed size at `at`, where 16 bytes are free, and its type byte at `type_at`; the end, or nullptr
@@ -112,19 +102,17 @@ BAREWIRE_INLINE std::uint8_t* put_small(std::uint8_t* type_at, std::uint8_t* at,
 // Everything that is not text and not of fixed size; key and placeholder of the type byte are written.
 BAREWIRE_NOINLINE bool write_other(Encoder& encoder, std::size_t type_at, PyObject* value) {
     PyTypeObject* type = Py_TYPE(value);
-    if (type == &PyDict_Type) {
-        py::RecursionGuard guard(recursion_text);
-        if (!guard.entered()) return false;
+    const bool is_dict = type == &PyDict_Type;
+    if (is_dict || type == &PyList_Type || type == &PyTuple_Type) {
+        py::RecursionLevel level(encoder.recursion);
+        if (!level.entered()) return false;
         py::Ref held = py::Ref::share(value);
-        encoder.set_type(type_at, Type::document);
-        return write_document(encoder, value, false);
-    }
-    if (type == &PyList_Type || type == &PyTuple_Type) {
-        py::RecursionGuard guard(recursion_text);
-        if (!guard.entered()) return false;
-        py::Ref held = py::Ref::share(value);
-        encoder.set_type(type_at, Type::array);
-        return write_array(encoder, value);
+        encoder.set_type(type_at, is_dict ? Type::document : Type::array);
+        if (!is_dict) return write_array(encoder, value);
+        const std::size_t start = encoder.size();
+        if (!encoder.reserve(4)) return false;
+        encoder.advance(4);
+        return write_dict_elements(encoder, value, false) && finish_document(encoder, start);
     }
     if (type == &PyBytes_Type) return write_bytes(encoder, type_at, value);
     const Kind kind = encoder.kinds.kind_of(type);
@@ -142,8 +130,8 @@ enum class Element { in_place, called, failed };
 constexpr Element failed_unless(bool written) noexcept { return written ? Element::called : Element::failed; }
 
 // A text without UTF-8 form or of 2 GiB; an error of its key comes first.
-BAREWIRE_COLD Element fail_text(Encoder& encoder, const char* key, std::size_t key_size, py::Utf8 text) {
-    if (std::memchr(key, 0, key_size) != nullptr) {
+BAREWIRE_COLD Element fail_text(Encoder& encoder, bool key_has_nul, py::Utf8 text) {
+    if (key_has_nul) {
         PyErr_Clear();
         return failed_unless(fail_key_nul(encoder));
     }
@@ -153,44 +141,42 @@ BAREWIRE_COLD Element fail_text(Encoder& encoder, const char* key, std::size_t k
 // One element. `out` grows only if the key is good.
 template <class Key>
 BAREWIRE_INLINE Element write_element(Encoder& encoder, const Key& key, PyObject* value) {
-    base::Buffer& out = encoder.out;
     PyTypeObject* type = Py_TYPE(value);
     if (type == &PyUnicode_Type) {
         py::Utf8 text = py::utf8(value);
         if (BAREWIRE_UNLIKELY(text.data == nullptr || text.size >= INT_MAX)) {
-            return fail_text(encoder, key.data, key.size, text);
+            return fail_text(encoder, key.has_nul(), text);
         }
         const auto size = static_cast<std::size_t>(text.size);
         if (BAREWIRE_UNLIKELY(!encoder.reserve(key.size + size + 7 + Key::slack))) return Element::failed;
-        std::uint8_t* at = out.tail();
+        std::uint8_t* at = encoder.tail();
         if (BAREWIRE_UNLIKELY(!key.put(at + 1))) return failed_unless(fail_key_nul(encoder));
         bson::put(at, Type::string);
         at[key.size + 1] = 0;
-        bson::put_text(at + key.size + 2, text.data, size);
-        out.advance(key.size + size + 7);
+        encoder.advance_to(bson::put_text(at + key.size + 2, text.data, size));
         return Element::in_place;
     }
     if (BAREWIRE_UNLIKELY(!encoder.reserve(key.size + 2 + bson::max_scalar_size + Key::slack))) return Element::failed;
-    std::uint8_t* start = out.tail();
+    std::uint8_t* start = encoder.tail();
     if (BAREWIRE_UNLIKELY(!key.put(start + 1))) return failed_unless(fail_key_nul(encoder));
     std::uint8_t* at = start + key.size + 1;
     *at++ = 0;
     std::uint8_t* end = put_small(start, at, value, type);
     if (BAREWIRE_LIKELY(end != nullptr)) {
-        out.advance(static_cast<std::size_t>(end - start));
+        encoder.advance_to(end);
         return Element::in_place;
     }
-    const std::size_t type_at = out.size();
+    const std::size_t type_at = encoder.size();
     *start = 0;
-    out.advance(key.size + 2);
+    encoder.advance_to(at);
     return failed_unless(write_other(encoder, type_at, value));
 }
 
 // Notes where the walk stood when an element failed. The key is read from the output, because user code may have dropped
 // the object it came from.
 BAREWIRE_COLD bool fail_at_key(Encoder& encoder, std::size_t element) {
-    if (encoder.out.size() > element) {
-        encoder.path.leave_key(reinterpret_cast<const char*>(encoder.out.data() + element + 1));
+    if (encoder.size() > element) {
+        encoder.path.leave_key(reinterpret_cast<const char*>(encoder.data() + element + 1));
     }
     return false;
 }
@@ -223,10 +209,10 @@ bool write_value(Encoder& encoder, std::size_t type_at, PyObject* value) {
         return write_text(encoder, value);
     }
     if (!encoder.reserve(bson::max_scalar_size)) return false;
-    std::uint8_t* start = encoder.out.tail();
-    std::uint8_t* end = put_small(encoder.out.data() + type_at, start, value, Py_TYPE(value));
+    std::uint8_t* start = encoder.tail();
+    std::uint8_t* end = put_small(encoder.data() + type_at, start, value, Py_TYPE(value));
     if (end == nullptr) return write_other(encoder, type_at, value);
-    encoder.out.advance(static_cast<std::size_t>(end - start));
+    encoder.advance(static_cast<std::size_t>(end - start));
     return true;
 }
 
@@ -235,7 +221,7 @@ bool write_dict_elements(Encoder& encoder, PyObject* dict, bool skip_id) {
     PyObject *key = nullptr, *value = nullptr;
     std::uint64_t seen = encoder.user_code;
     while (cursor.next(key, value)) {
-        if (BAREWIRE_UNLIKELY(!PyUnicode_Check(key))) return fail_key_type(encoder, key);
+        if (BAREWIRE_UNLIKELY(!PyUnicode_CheckExact(key) && !PyUnicode_Check(key))) return fail_key_type(encoder, key);
         py::Utf8 name = py::utf8(key);
         if (BAREWIRE_UNLIKELY(name.data == nullptr || name.size >= INT_MAX)) {
             return name.data != nullptr && check_text_size(encoder, name.size, INT_MAX - 1);
@@ -243,7 +229,7 @@ bool write_dict_elements(Encoder& encoder, PyObject* dict, bool skip_id) {
         if (skip_id && is_id(name)) continue;
         const auto size = static_cast<std::size_t>(name.size);
         if (BAREWIRE_UNLIKELY(encoder.check_keys) && !check_key(encoder, name.data, size)) return false;
-        const std::size_t element = encoder.out.size();
+        const std::size_t element = encoder.size();
         const Element written = write_element(encoder, UserKey{name.data, size}, value);
         if (BAREWIRE_LIKELY(written == Element::in_place)) continue;
         if (BAREWIRE_UNLIKELY(written == Element::failed)) return fail_at_key(encoder, element);
@@ -256,15 +242,15 @@ bool write_dict_elements(Encoder& encoder, PyObject* dict, bool skip_id) {
 }
 
 bool write_array(Encoder& encoder, PyObject* sequence) {
-    const std::size_t start = encoder.out.size();
+    const std::size_t start = encoder.size();
     if (!encoder.reserve(4)) return false;
-    encoder.out.advance(4);
+    encoder.advance(4);
     const bool is_list = PyList_Check(sequence);
     py::Items items = is_list ? py::list_items(sequence) : py::tuple_items(sequence);
     std::uint64_t seen = encoder.user_code;
     bson::IndexKey key;
     for (Py_ssize_t i = 0; i < items.size; ++i, key.increment()) {
-        const Element written = write_element(encoder, ArrayKey{key, key.data(), key.size()}, items.data[i]);
+        const Element written = write_element(encoder, ArrayKey{key, key.size()}, items.data[i]);
         if (BAREWIRE_LIKELY(written == Element::in_place)) continue;
         if (BAREWIRE_UNLIKELY(written == Element::failed)) {
             encoder.path.leave_index(static_cast<std::size_t>(i));
@@ -281,7 +267,7 @@ bool write_array(Encoder& encoder, PyObject* sequence) {
 }
 
 bool write_named(Encoder& encoder, const char* key, std::size_t size, PyObject* value) {
-    const std::size_t element = encoder.out.size();
+    const std::size_t element = encoder.size();
     return write_element(encoder, OwnKey{key, size}, value) != Element::failed || fail_at_key(encoder, element);
 }
 
@@ -292,15 +278,15 @@ bool write_pair(Encoder& encoder, PyObject* key, PyObject* value, bool skip_id) 
     if (skip_id && is_id(name)) return true;
     const auto size = static_cast<std::size_t>(name.size);
     if (encoder.check_keys && !check_key(encoder, name.data, size)) return false;
-    const std::size_t element = encoder.out.size();
+    const std::size_t element = encoder.size();
     return write_element(encoder, UserKey{name.data, size}, value) != Element::failed || fail_at_key(encoder, element);
 }
 
 bool write_document(Encoder& encoder, PyObject* document, bool top_level) {
     if (BAREWIRE_UNLIKELY(!PyDict_Check(document))) return write_mapping_document(encoder, document, top_level);
-    const std::size_t start = encoder.out.size();
+    const std::size_t start = encoder.size();
     if (!encoder.reserve(4)) return false;
-    encoder.out.advance(4);
+    encoder.advance(4);
     if (top_level && !write_id_first(encoder, document)) return false;
     if (BAREWIRE_UNLIKELY(!write_dict_elements(encoder, document, top_level))) {
         if (top_level) wrap_invalid_document(encoder, document);
@@ -311,7 +297,10 @@ bool write_document(Encoder& encoder, PyObject* document, bool top_level) {
 
 bool encode_document(EncodeContext& context, PyObject* document, bool id_first) {
     Encoder encoder(context);
-    if (BAREWIRE_LIKELY(write_document(encoder, document, id_first))) return true;
+    if (BAREWIRE_LIKELY(write_document(encoder, document, id_first))) {
+        encoder.flush();
+        return true;
+    }
     context.out.truncate(encoder.begin);
     encoder.path.annotate();
     return false;
@@ -321,7 +310,10 @@ bool encode_elements(EncodeContext& context, PyObject* document) {
     Encoder encoder(context);
     const bool written = PyDict_Check(document) ? write_dict_elements(encoder, document, false)
                                                 : write_mapping_elements(encoder, document, false);
-    if (BAREWIRE_LIKELY(written)) return true;
+    if (BAREWIRE_LIKELY(written)) {
+        encoder.flush();
+        return true;
+    }
     context.out.truncate(encoder.begin);
     encoder.path.annotate();
     return false;

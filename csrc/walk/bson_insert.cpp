@@ -81,10 +81,10 @@ BAREWIRE_COLD bool fail_document_type() {
 // Type byte, key and value of a new "_id".
 bool write_new_id(Encoder& encoder, const bson::ObjectIdBytes& bytes) {
     if (!encoder.reserve(5 + bytes.size())) return false;
-    std::uint8_t* at = encoder.out.tail();
+    std::uint8_t* at = encoder.tail();
     std::memcpy(at, "\x07_id", 5);
     std::memcpy(at + 5, bytes.data(), bytes.size());
-    encoder.out.advance(5 + bytes.size());
+    encoder.advance(5 + bytes.size());
     return true;
 }
 
@@ -102,9 +102,9 @@ private:
     bool wants_object() const noexcept { return context_.write_back || context_.ids != nullptr; }
 
     bool append_dict(Encoder& encoder, PyObject* document, py::Ref& id) {
-        const std::size_t start = encoder.out.size();
+        const std::size_t start = encoder.size();
         if (!encoder.reserve(4)) return false;
-        encoder.out.advance(4);
+        encoder.advance(4);
         PyObject* key = kinds_.id_key.get();
         PyObject* existing = py::dict_get(document, key);
         if (existing != nullptr) {
@@ -156,9 +156,9 @@ private:
         if (context_.write_back) {
             return PyObject_SetItem(document, key, id.get()) == 0 && write_document(encoder, document, true);
         }
-        const std::size_t start = encoder.out.size();
+        const std::size_t start = encoder.size();
         if (!encoder.reserve(4)) return false;
-        encoder.out.advance(4);
+        encoder.advance(4);
         if (!write_new_id(encoder, bytes)) return false;
         const bool written = PyDict_Check(document) ? write_dict_elements(encoder, document, true)
                                                     : write_mapping_elements(encoder, document, true);
@@ -177,37 +177,36 @@ private:
 }  // namespace
 
 InsertBatch encode_insert_batch(InsertContext& context, DocumentSource& source, const InsertLimits& limits) {
-    base::Buffer& out = context.encode.out;
-    const std::size_t begin = out.size();
     InsertWalk walk(context, source.is_sequence());
     Encoder encoder(context.encode);
+    const std::size_t begin = encoder.size();
     InsertBatch batch;
-    auto stopped = [&batch](InsertStop why) {
+    // Undoes the current document and hands what was written to the buffer.
+    auto stopped = [&](InsertStop why) {
+        encoder.cut_back(encoder.begin);
+        encoder.flush();
         batch.stop = why;
         return batch;
     };
     while (batch.documents < limits.documents) {
         const py::Ref& document = source.current();
         if (!document) return stopped(PyErr_Occurred() ? InsertStop::failed : InsertStop::exhausted);
-        const std::size_t start = encoder.begin = out.size();
         py::Ref id;
         if (BAREWIRE_UNLIKELY(!walk.append(encoder, document.get(), id))) {
-            out.truncate(start);
             encoder.path.annotate();
             return stopped(InsertStop::failed);
         }
-        const std::size_t size = out.size() - start;
-        const bool fits = out.size() - begin <= limits.bytes;
+        const std::size_t size = encoder.size() - encoder.begin;
+        const bool fits = encoder.size() - begin <= limits.bytes;
         if (BAREWIRE_UNLIKELY(size > limits.document_size || !fits)) {
-            out.truncate(start);
             if (size <= limits.document_size && batch.documents > 0) return stopped(InsertStop::bytes);
             batch.too_large_size = size;
             return stopped(InsertStop::too_large);
         }
         if (context.ids != nullptr && id && PyList_Append(context.ids, id.get()) < 0) {
-            out.truncate(start);
             return stopped(InsertStop::failed);
         }
+        encoder.begin = encoder.size();
         source.consume();
         ++batch.documents;
     }

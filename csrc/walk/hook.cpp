@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "py/compat.h"
-#include "py/guard.h"
 #include "py/internals/clock.h"
 #include "py/internals/integer.h"
 #include "walk/marked.h"
@@ -23,8 +22,8 @@ namespace {
 template <class Number>
 bool write_number(Encoder& encoder, std::size_t type_at, Type type, Number number) {
     if (!encoder.reserve(8)) return false;
-    std::uint8_t* start = encoder.out.tail();
-    encoder.out.advance(static_cast<std::size_t>(bson::put(start, number) - start));
+    std::uint8_t* start = encoder.tail();
+    encoder.advance(static_cast<std::size_t>(bson::put(start, number) - start));
     encoder.set_type(type_at, type);
     return true;
 }
@@ -81,8 +80,8 @@ Outcome write_builtin(Encoder& encoder, std::size_t type_at, PyObject* value) {
     auto from_bool = [](bool written) { return written ? Outcome::done : Outcome::failed; };
     if (PyBool_Check(value)) {
         if (!encoder.reserve(1)) return Outcome::failed;
-        *encoder.out.tail() = value == Py_True;
-        encoder.out.advance(1);
+        *encoder.tail() = value == Py_True;
+        encoder.advance(1);
         encoder.set_type(type_at, Type::boolean);
         return Outcome::done;
     }
@@ -121,8 +120,8 @@ bool write_any(Encoder& encoder, std::size_t type_at, PyObject* value, Asked ask
     // Attribute access, metaclasses, properties and encoders can all drop the container's reference.
     py::Ref held = py::Ref::share(value);
     ++encoder.user_code;
-    py::RecursionGuard guard(" while encoding an object to BSON ");
-    if (!guard.entered()) return false;
+    py::RecursionLevel level(encoder.recursion);
+    if (!level.entered()) return false;
 
     const Kind kind = encoder.kinds.kind_of(Py_TYPE(value));
     Outcome outcome = kind == Kind::unknown ? Outcome::other : write_known(encoder, type_at, value, kind);
@@ -175,9 +174,9 @@ bool write_mapping_document(Encoder& encoder, PyObject* document, bool top_level
     int is_mapping = PyObject_IsInstance(document, encoder.kinds.mapping.get());
     if (is_mapping < 0) return false;
     if (!is_mapping) return fail_not_mapping(document);
-    const std::size_t start = encoder.out.size();
+    const std::size_t start = encoder.size();
     if (!encoder.reserve(4)) return false;
-    encoder.out.advance(4);
+    encoder.advance(4);
     return write_mapping_elements(encoder, document, top_level) && finish_document(encoder, start);
 }
 

@@ -71,9 +71,9 @@ struct Kinds {
     // Filled on first use by values.cpp and bson_decode.cpp only.
     std::shared_ptr<const Values> values;
     std::shared_ptr<DecodeCache> decode_cache;          // empty while a decoder has it on loan
-    // The last zone of a constant offset from UTC that was met; written by zoned.cpp only.
-    py::Ref fixed_zone;
-    long long fixed_zone_offset = 0;                    // microseconds
+    // The last class of time zones met whose utcoffset() is a C function of one argument; written by zoned.cpp only.
+    PyTypeObject* zone_type = nullptr;                  // static or immutable, so never freed or changed
+    PyCFunction zone_utcoffset = nullptr;
 
     // Written by options.cpp only.
     std::shared_ptr<const CodecOptions> default_options, cached_options;

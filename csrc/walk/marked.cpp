@@ -52,8 +52,8 @@ bool fixed_bytes(Encoder& encoder, std::size_t type_at, PyObject* value, const p
         return false;
     }
     if (!encoder.reserve(static_cast<std::size_t>(count))) return false;
-    std::memcpy(encoder.out.tail(), data, static_cast<std::size_t>(count));
-    encoder.out.advance(static_cast<std::size_t>(count));
+    std::memcpy(encoder.tail(), data, static_cast<std::size_t>(count));
+    encoder.advance(static_cast<std::size_t>(count));
     encoder.set_type(type_at, type);
     return true;
 }
@@ -95,8 +95,8 @@ bool text_or_bytes(Encoder& encoder, PyObject* value) {
     if (data == nullptr || !check_text_size(encoder, PyBytes_GET_SIZE(value), INT_MAX - 1)) return false;
     auto size = static_cast<std::size_t>(PyBytes_GET_SIZE(value));
     if (!encoder.reserve(size + 5)) return false;
-    bson::put_text(encoder.out.tail(), data, size);
-    encoder.out.advance(size + 5);
+    bson::put_text(encoder.tail(), data, size);
+    encoder.advance(size + 5);
     return true;
 }
 
@@ -123,13 +123,13 @@ bool marked_code(Encoder& encoder, std::size_t type_at, PyObject* value) {
         return text_or_bytes(encoder, value);
     }
     encoder.set_type(type_at, Type::code_with_scope);
-    const std::size_t start = encoder.out.size();
+    const std::size_t start = encoder.size();
     if (!encoder.reserve(4)) return false;
-    encoder.out.advance(4);
+    encoder.advance(4);
     if (!text_or_bytes(encoder, value)) return false;
     WithoutKeyChecks unchecked(encoder);
     if (!write_document(encoder, scope.get(), false)) return false;
-    base::store_little(encoder.out.data() + start, static_cast<std::int32_t>(encoder.out.size() - start));
+    base::store_little(encoder.data() + start, static_cast<std::int32_t>(encoder.size() - start));
     return true;
 }
 
@@ -147,9 +147,9 @@ bool marked_timestamp(Encoder& encoder, std::size_t type_at, PyObject* value) {
     std::uint32_t inc = 0, time = 0;
     if (!timestamp_half(value, encoder.kinds.inc, inc) || !timestamp_half(value, encoder.kinds.time, time)) return false;
     if (!encoder.reserve(8)) return false;
-    base::store_little(encoder.out.tail(), inc);
-    base::store_little(encoder.out.tail() + 4, time);
-    encoder.out.advance(8);
+    base::store_little(encoder.tail(), inc);
+    base::store_little(encoder.tail() + 4, time);
+    encoder.advance(8);
     encoder.set_type(type_at, Type::timestamp);
     return true;
 }
@@ -158,8 +158,8 @@ bool marked_int64(Encoder& encoder, std::size_t type_at, PyObject* value) {
     long long number = PyLong_AsLongLong(value);
     if (number == -1 && PyErr_Occurred()) return raise_overflow("MongoDB can only handle up to 8-byte ints");
     if (!encoder.reserve(8)) return false;
-    bson::put(encoder.out.tail(), static_cast<std::int64_t>(number));
-    encoder.out.advance(8);
+    bson::put(encoder.tail(), static_cast<std::int64_t>(number));
+    encoder.advance(8);
     encoder.set_type(type_at, Type::int64);
     return true;
 }
@@ -202,8 +202,8 @@ bool write_raw(Encoder& encoder, PyObject* raw_document) {
     if (!check_text_size(encoder, view.size(), INT_MAX)) return false;
     auto size = static_cast<std::size_t>(view.size());
     if (!encoder.reserve(size)) return false;
-    std::memcpy(encoder.out.tail(), view.data(), size);
-    encoder.out.advance(size);
+    std::memcpy(encoder.tail(), view.data(), size);
+    encoder.advance(size);
     return true;
 }
 

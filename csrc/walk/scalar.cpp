@@ -27,8 +27,8 @@ bool write_text(Encoder& encoder, PyObject* text) {
     if (utf8.data == nullptr || !check_text_size(encoder, utf8.size, INT_MAX - 1)) return false;
     auto size = static_cast<std::size_t>(utf8.size);
     if (!encoder.reserve(size + 5)) return false;
-    bson::put_text(encoder.out.tail(), utf8.data, size);
-    encoder.out.advance(size + 5);
+    bson::put_text(encoder.tail(), utf8.data, size);
+    encoder.advance(size + 5);
     return true;
 }
 
@@ -37,12 +37,12 @@ bool write_binary(Encoder& encoder, std::size_t type_at, const char* data, Py_ss
     if (!check_text_size(encoder, size, repeats_length ? INT_MAX - 4 : INT_MAX)) return false;
     auto count = static_cast<std::size_t>(size);
     if (!encoder.reserve(count + 9)) return false;
-    std::uint8_t* at = encoder.out.tail();
+    std::uint8_t* at = encoder.tail();
     at = bson::put(at, static_cast<std::int32_t>(size + (repeats_length ? 4 : 0)));
     *at++ = static_cast<std::uint8_t>(subtype);
     if (repeats_length) at = bson::put(at, static_cast<std::int32_t>(size));
     bson::copy_bytes(at, data, count);
-    encoder.out.advance(count + (repeats_length ? 9 : 5));
+    encoder.advance(count + (repeats_length ? 9 : 5));
     encoder.set_type(type_at, Type::binary);
     return true;
 }
@@ -53,8 +53,8 @@ bool write_bytes(Encoder& encoder, std::size_t type_at, PyObject* bytes) {
 
 bool write_datetime(Encoder& encoder, std::size_t type_at, long long milliseconds) {
     if (!encoder.reserve(8)) return false;
-    bson::put(encoder.out.tail(), static_cast<std::int64_t>(milliseconds));
-    encoder.out.advance(8);
+    bson::put(encoder.tail(), static_cast<std::int64_t>(milliseconds));
+    encoder.advance(8);
     encoder.set_type(type_at, Type::datetime);
     return true;
 }
@@ -70,8 +70,8 @@ Outcome from_bool(bool written) noexcept { return written ? Outcome::done : Outc
 
 Outcome fixed(Encoder& encoder, std::size_t type_at, Type type, const void* data, std::size_t size) {
     if (!encoder.reserve(bson::max_scalar_size)) return Outcome::failed;
-    std::memcpy(encoder.out.tail(), data, size);
-    encoder.out.advance(size);
+    std::memcpy(encoder.tail(), data, size);
+    encoder.advance(size);
     encoder.set_type(type_at, type);
     return Outcome::done;
 }
@@ -227,7 +227,7 @@ bool write_regex(Encoder& encoder, std::size_t type_at, PyObject* pattern, long 
         }
     }
     if (!encoder.reserve(count + 8)) return false;
-    std::uint8_t* at = encoder.out.tail();
+    std::uint8_t* at = encoder.tail();
     std::uint8_t* start = at;
     bson::copy_bytes(at, data, count);
     at += count;
@@ -241,7 +241,7 @@ bool write_regex(Encoder& encoder, std::size_t type_at, PyObject* pattern, long 
         if (flags & one.bit) *at++ = static_cast<std::uint8_t>(one.letter);
     }
     *at++ = 0;
-    encoder.out.advance(static_cast<std::size_t>(at - start));
+    encoder.advance(static_cast<std::size_t>(at - start));
     encoder.set_type(type_at, Type::regex);
     return true;
 }

@@ -1,4 +1,4 @@
-// Offsets from UTC of datetimes and the subtraction; the offset of a fixed zone is asked once.
+// Offsets from UTC of datetimes and the subtraction, without a Python-level call for the usual zones.
 #include "walk/zoned.h"
 
 #include <utility>
@@ -11,9 +11,43 @@ namespace barewire::walk {
 
 namespace {
 
-// True for classes whose instances have one offset for ever: datetime.timezone and bson.tz_util.FixedOffset.
-bool is_fixed_zone(const Kinds& kinds, PyObject* zone) noexcept {
-    return Py_TYPE(zone) == Py_TYPE(py::timezone_utc()) || Py_TYPE(zone) == kinds.bson_utc.type();
+bool is_below_a_day(PyObject* offset) noexcept {
+    const int days = PyDateTime_DELTA_GET_DAYS(offset);
+    if (days == 0) return true;
+    return days == -1 && (PyDateTime_DELTA_GET_SECONDS(offset) != 0 || PyDateTime_DELTA_GET_MICROSECONDS(offset) != 0);
+}
+
+// The C function behind `utcoffset` of a class that cannot be changed, such as datetime.timezone; nullptr without one.
+PyCFunction utcoffset_function(const Kinds& kinds, PyTypeObject* type) {
+    if ((type->tp_flags & Py_TPFLAGS_HEAPTYPE) != 0 && (type->tp_flags & Py_TPFLAGS_IMMUTABLETYPE) == 0) return nullptr;
+    py::Ref found = py::Ref::steal(PyObject_GetAttr(reinterpret_cast<PyObject*>(type), kinds.utcoffset.get()));
+    if (!found) {
+        PyErr_Clear();
+        return nullptr;
+    }
+    if (Py_TYPE(found.get()) != &PyMethodDescr_Type) return nullptr;
+    auto* descriptor = reinterpret_cast<PyMethodDescrObject*>(found.get());
+    return descriptor->d_method->ml_flags == METH_O ? descriptor->d_method->ml_meth : nullptr;
+}
+
+// utcoffset() of a datetime, through its zone's C function where there is one.
+py::Ref utcoffset(Kinds& kinds, PyObject* value, PyObject* zone) {
+    if (zone != nullptr) {
+        PyTypeObject* type = Py_TYPE(zone);
+        if (BAREWIRE_UNLIKELY(type != kinds.zone_type)) {
+            if (PyCFunction function = utcoffset_function(kinds, type)) {
+                kinds.zone_type = type;
+                kinds.zone_utcoffset = function;
+            }
+        }
+        if (type == kinds.zone_type) {
+            py::Ref offset = py::Ref::steal(kinds.zone_utcoffset(zone, value));
+            // What datetime.utcoffset() would refuse is left to it.
+            if (!offset || offset.get() == Py_None) return offset;
+            if (Py_TYPE(offset.get()) == py::clock_api->DeltaType && is_below_a_day(offset.get())) return offset;
+        }
+    }
+    return py::Ref::steal(PyObject_CallMethodNoArgs(value, kinds.utcoffset.get()));
 }
 
 // Whether an offset of less than a day cannot lead out of the years 1 to 9999.
@@ -33,23 +67,14 @@ bool write_shifted(Encoder& encoder, std::size_t type_at, PyObject* value, long 
 bool write_zoned(Encoder& encoder, std::size_t type_at, PyObject* value) {
     Kinds& kinds = encoder.kinds;
     const bool exact = Py_TYPE(value) == kinds.datetime;
-    PyObject* zone = exact ? py::datetime_tzinfo(value) : nullptr;
-    if (zone != nullptr && zone == kinds.fixed_zone.get() && far_from_limits(value)) {
-        return write_shifted(encoder, type_at, value, kinds.fixed_zone_offset);
-    }
-    // The zone's code may replace the value in its container, or even the cached zone by encoding something.
+    // The zone's code may replace the value in its container.
     ++encoder.user_code;
-    py::Ref held = py::Ref::share(value), held_zone = py::Ref::share(zone);
-    py::Ref offset = py::Ref::steal(PyObject_CallMethodNoArgs(value, kinds.utcoffset.get()));
+    py::Ref held = py::Ref::share(value);
+    py::Ref offset = utcoffset(kinds, value, exact ? py::datetime_tzinfo(value) : nullptr);
     if (!offset) return false;
     if (offset.get() == Py_None) return write_datetime(encoder, type_at, datetime_milliseconds(value));
     if (exact && Py_TYPE(offset.get()) == py::clock_api->DeltaType && far_from_limits(value)) {
-        const long long microseconds = py::timedelta_microseconds(offset.get());
-        if (zone != nullptr && is_fixed_zone(kinds, zone)) {
-            kinds.fixed_zone_offset = microseconds;
-            kinds.fixed_zone = std::move(held_zone);
-        }
-        return write_shifted(encoder, type_at, value, microseconds);
+        return write_shifted(encoder, type_at, value, py::timedelta_microseconds(offset.get()));
     }
     py::Ref shifted = py::Ref::steal(PyNumber_Subtract(value, offset.get()));
     if (!shifted) return false;

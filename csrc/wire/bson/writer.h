@@ -93,45 +93,66 @@ BAREWIRE_INLINE void copy_bytes(std::uint8_t* to, const char* from, std::size_t 
     std::memcpy(to, from, size);
 }
 
-// Key of an array element: "0", "1", ... kept as text that is incremented in place, right-aligned.
+// Key of an array element: "0", "1", ... kept as text in a register, first digit in the lowest byte, and incremented there.
 class IndexKey {
 public:
     // Bytes that `put` may write behind the key.
-    static constexpr std::size_t slack = 16;
+    static constexpr std::size_t slack = 8;
 
-    IndexKey() noexcept { digits_[end - 1] = '0'; }
-    const char* data() const noexcept { return digits_ + end - size_; }
+    explicit IndexKey(std::uint32_t first = 0) noexcept : index_(first) { spell(); }
     std::size_t size() const noexcept { return size_; }
 
-    // One copy of fixed size; what follows the key is garbage.
-    BAREWIRE_INLINE void put(std::uint8_t* to) const noexcept { std::memcpy(to, data(), slack); }
-
-    BAREWIRE_INLINE void increment() noexcept {
-        char* last = digits_ + end - 1;
-        if (BAREWIRE_LIKELY(*last != '9')) {
-            ++*last;
+    // Writes the key; what follows it is garbage.
+    BAREWIRE_INLINE void put(std::uint8_t* to) const noexcept {
+        if (BAREWIRE_LIKELY(size_ <= 8)) {
+            base::store_little(to, digits_);
             return;
         }
-        carry();
+        put_long(to);
+    }
+
+    BAREWIRE_INLINE void increment() noexcept {
+        ++index_;
+        if (BAREWIRE_LIKELY((digits_ >> shift_ & 0xFF) != '9' && size_ <= 8)) {
+            digits_ += std::uint64_t{1} << shift_;
+            return;
+        }
+        spell();
     }
 
 private:
-    // 2**31 elements cannot be exceeded: each needs more than one byte of a 2 GiB document.
-    static constexpr std::size_t end = 16;
-
-    BAREWIRE_NOINLINE void carry() noexcept {
-        std::size_t at = end;
-        while (at > end - size_ && digits_[at - 1] == '9') digits_[--at] = '0';
-        if (at > end - size_) {
-            ++digits_[at - 1];
-            return;
+    // All digits anew: at every tenth step, and always from 100,000,000 on, where they do not fit the register.
+    BAREWIRE_NOINLINE void spell() noexcept {
+        char text[16];
+        size_ = write_decimal(text);
+        if (size_ > 8) return;
+        digits_ = 0;
+        for (std::size_t i = 0; i < size_; ++i) {
+            digits_ |= std::uint64_t{static_cast<std::uint8_t>(text[i])} << (8 * i);
         }
-        ++size_;
-        digits_[end - size_] = '1';
+        shift_ = static_cast<unsigned>(8 * (size_ - 1));
     }
 
-    char digits_[end + slack] = {};
-    std::size_t size_ = 1;
+    // An index is below 2**31, because an element needs more than one byte of a 2 GiB document: ten digits at most.
+    std::size_t write_decimal(char* text) const noexcept {
+        char backwards[16];
+        std::size_t count = 0;
+        for (std::uint32_t rest = index_; rest != 0 || count == 0; rest /= 10) {
+            backwards[count++] = static_cast<char>('0' + rest % 10);
+        }
+        for (std::size_t i = 0; i < count; ++i) text[i] = backwards[count - 1 - i];
+        return count;
+    }
+
+    BAREWIRE_NOINLINE void put_long(std::uint8_t* to) const noexcept {
+        char text[16];
+        std::memcpy(to, text, write_decimal(text));
+    }
+
+    std::uint64_t digits_;
+    unsigned shift_ = 0;
+    std::uint32_t index_;
+    std::size_t size_;
 };
 
 BAREWIRE_INLINE std::uint8_t* put(std::uint8_t* at, Type type) noexcept {

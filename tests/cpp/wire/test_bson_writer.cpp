@@ -47,11 +47,16 @@ TEST_CASE("copy_bytes copies every length and nothing more") {
     }
 }
 
-TEST_CASE("index keys count in decimal") {
-    IndexKey key;
-    for (int i = 0; i < 123457; ++i) {
-        REQUIRE(std::string(key.data(), key.size()) == std::to_string(i));
-        key.increment();
+TEST_CASE("index keys count in decimal, from the start and across every number of digits") {
+    for (std::uint32_t first : {0u, 999990u, 9999990u, 99999990u, 999999990u, 2147483000u}) {
+        IndexKey key(first);
+        const std::uint32_t last = first == 0 ? 123457 : first + 40;
+        for (std::uint32_t i = first; i < last; ++i) {
+            std::uint8_t out[10 + IndexKey::slack] = {};
+            key.put(out);
+            REQUIRE(std::string(reinterpret_cast<char*>(out), key.size()) == std::to_string(i));
+            key.increment();
+        }
     }
 }
 
