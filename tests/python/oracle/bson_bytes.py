@@ -2,6 +2,8 @@
 import random
 import struct
 
+from bson_peer import EXACT
+
 
 def int32(value):
     return struct.pack("<i", value)
@@ -98,7 +100,7 @@ class Generator:
             return array(*items)
         if kind == 5:
             subtype = rnd.choice((0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 127, 128, 255))
-            size = 16 if subtype in (3, 4) and rnd.random() < 0.8 else rnd.randrange(30)
+            size = 16 if subtype in (3, 4) and (rnd.random() < 0.8 or not EXACT) else rnd.randrange(30)
             return binary(subtype, rnd.randbytes(size))
         if kind in (7,):
             return rnd.randbytes(12)

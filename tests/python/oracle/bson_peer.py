@@ -2,6 +2,10 @@
 import os
 
 import bson as theirs
+import pymongo
+
+# Older releases differ in what malformed input they take (short UUIDs, unterminated patterns, ...); ours follows this one.
+EXACT = pymongo.version_tuple >= (4, 20)
 
 LONG = os.environ.get("BAREWIRE_LONG") == "1"
 
@@ -29,4 +33,4 @@ if SELF:
 else:
     from barewire import bson as ours
 
-__all__ = ["LONG", "SELF", "amount", "ours", "theirs"]
+__all__ = ["EXACT", "LONG", "SELF", "amount", "ours", "theirs"]

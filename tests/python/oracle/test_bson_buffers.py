@@ -10,7 +10,7 @@ from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
 from bson_bytes import Generator
 from bson_outcomes import Outcome, assert_same, difference
-from bson_peer import ours, theirs
+from bson_peer import EXACT, ours, theirs
 
 DOCUMENT = {"_id": 5, "name": "text", "list": [1, 2.5, None], "d": {"b": b"bytes", "s": "é" * 20}}
 DATA = theirs.encode(DOCUMENT)
@@ -66,6 +66,8 @@ def released(data):
 @pytest.mark.parametrize("options", [CodecOptions(), RAW], ids=["dict", "raw"])
 @pytest.mark.parametrize("data", [DATA, LARGE], ids=["small", "large"])
 def test_buffers(kind, options, data):
+    if kind == "subclass" and options is RAW and not EXACT:
+        pytest.skip("older releases copy a subclass of bytes")
     make = BUFFERS[kind]
     assert_same(Outcome(ours.decode, make(data), options), Outcome(theirs.decode, make(data), options))
     assert_same(Outcome(ours.decode_all, make(data * 2), options), Outcome(theirs.decode_all, make(data * 2), options))

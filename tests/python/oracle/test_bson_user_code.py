@@ -7,7 +7,7 @@ import bson_values as values
 import pytest
 from bson.codec_options import CodecOptions, TypeDecoder, TypeEncoder, TypeRegistry
 from bson_outcomes import Outcome, assert_same, both_decode, both_encode
-from bson_peer import SELF, ours, theirs
+from bson_peer import EXACT, SELF, ours, theirs
 
 
 class Trigger:
@@ -455,6 +455,8 @@ class NoDelete(values.UserMapping):
 
 @pytest.mark.parametrize("cls", [Picky, FailingInit, DictWithSetItem, Arguments, FailingRef, NoDelete], ids=lambda cls: cls.__name__)
 def test_document_classes_of_the_user(cls):
+    if cls is Picky and not EXACT:
+        pytest.skip("older releases ignore a failing __setitem__")
     options = CodecOptions(document_class=cls)
     for document in ({}, SAMPLE, {"e": 1}, {"l": [{"e": 1}]}, {"ref": theirs.DBRef("c", 1, "d")}, {"c": theirs.Code("x", {"e": 1})}):
         data = theirs.encode(document)
