@@ -1,6 +1,12 @@
 // Driving one operation from Python: futures, blocking runs, failures. What a reply becomes is in mongo_reply.cpp.
 #include "bind/mongo_call.h"
 
+#include <pthread.h>
+#include <unistd.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#endif
+
 #include <functional>
 #include <new>
 #include <utility>
@@ -32,6 +38,17 @@ const char* kind_name(Failure::Kind kind) noexcept {
         case Failure::Kind::out_of_memory: return "out_of_memory";
     }
     return "network";
+}
+
+// The thread whose Python code sees signals; a fork's child has only one.
+bool in_main_thread() noexcept {
+#if defined(__linux__)
+    return syscall(SYS_gettid) == getpid();
+#elif defined(__APPLE__)
+    return pthread_main_np() != 0;
+#else
+    return true;
+#endif
 }
 
 }  // namespace
@@ -99,9 +116,14 @@ PyObject* MongoCall::run() {
     Engine& engine = engine_of(engine_object_.get());
     net::mongo::Client& client = engine.open();
     std::shared_ptr<net::mongo::Client> held = engine.client;  // close() by another thread may drop the engine's
+    // A daemon thread that asks for the GIL while the interpreter ends is unwound or stopped for ever inside
+    // PyEval_RestoreThread: this reference then keeps the call from being destroyed without the GIL.
+    retain();
     PyThreadState* state = PyEval_SaveThread();
-    // Signal handlers are Python code: they run here, in the main thread, with the GIL.
-    const std::function<bool()> interrupted = [&state] {
+    // Signal handlers are Python code: they run here with the GIL. Only the main thread runs them, and it is no daemon.
+    const bool main_thread = in_main_thread();
+    const std::function<bool()> interrupted = [&state, main_thread] {
+        if (!main_thread) return false;
         PyEval_RestoreThread(state);
         const bool raised = PyErr_CheckSignals() != 0;
         state = PyEval_SaveThread();
@@ -109,6 +131,7 @@ PyObject* MongoCall::run() {
     };
     client.run(*this, interrupted);
     PyEval_RestoreThread(state);
+    release();
     if (PyErr_Occurred() != nullptr) {
         give_back_session();
         return nullptr;

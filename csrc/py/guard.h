@@ -49,7 +49,8 @@ private:
 class WithoutGil {
 public:
     WithoutGil() noexcept : state_(PyEval_SaveThread()) {}
-    ~WithoutGil() { PyEval_RestoreThread(state_); }
+    // Before 3.14 a daemon thread that asks for the GIL while the interpreter ends is unwound by pthread_exit.
+    ~WithoutGil() noexcept(false) { PyEval_RestoreThread(state_); }
     WithoutGil(const WithoutGil&) = delete;
     WithoutGil& operator=(const WithoutGil&) = delete;
 
