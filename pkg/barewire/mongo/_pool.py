@@ -142,6 +142,7 @@ class _NeverClosedByPeer:
 
 def _prepare(conn: Any) -> None:
     conn.performed_handshake = True
+    conn.op_msg_enabled = True  # up to 4.15 (the older protocol otherwise)
     conn.ready = True  # the engine authenticates
     conn.socket_checker = _NeverClosedByPeer()
     conn.compression_settings = None  # never offered: the engine frames plain OP_MSG
