@@ -21,7 +21,7 @@ class Proxy:
         self.port: int = self._listener.getsockname()[1]
         self.cut_replies_after: int | None = None
         self.hold_replies = False
-        self.only_when: Callable[[bytes], bool] = lambda request: True
+        self.only_when: Callable[[bytes], bool] = lambda request: False
         self.cuts = 0
         self._released = threading.Condition()
         self._closed = False
