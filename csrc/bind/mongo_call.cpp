@@ -121,9 +121,8 @@ PyObject* MongoCall::run() {
     retain();
     PyThreadState* state = PyEval_SaveThread();
     // Signal handlers are Python code: they run here with the GIL. Only the main thread runs them, and it is no daemon.
-    const bool main_thread = in_main_thread();
-    const std::function<bool()> interrupted = [&state, main_thread] {
-        if (!main_thread) return false;
+    const std::function<bool()> interrupted = [&state] {
+        if (!in_main_thread()) return false;
         PyEval_RestoreThread(state);
         const bool raised = PyErr_CheckSignals() != 0;
         state = PyEval_SaveThread();
