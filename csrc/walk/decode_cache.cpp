@@ -90,7 +90,7 @@ Shape* DecodeCache::alternative(Site& site, const Shape* tried, std::size_t coun
 bool DecodeCache::wants_to_learn(Site& site, std::size_t keys) noexcept {
     if (keys == 0 || keys > Shape::most_keys || shapes_.size() >= most_shapes) return false;
     if (site.credit == 0) {
-        if (++site.misses < 256) return false;
+        if (++site.misses < 1024) return false;
         site.misses = 0;
         return true;
     }

@@ -53,7 +53,10 @@ class Shape;
 struct Site {
     static constexpr std::size_t most = 4;
     std::array<Shape*, most> shapes{};  // most recently used first
-    std::uint16_t credit = 3;           // shapes that may still be learned; grows with hits and, slowly, with misses
+    // Learning costs as much as several documents, so it must have paid before it goes on: shapes that may still be
+    // learned, and matches and misses since the last one was.
+    std::uint16_t credit = most;
+    std::uint16_t hits = 0;
     std::uint16_t misses = 0;
 };
 
@@ -89,6 +92,16 @@ public:
     bool has_dollar = false;    // some key begins with '$'
 
     std::size_t size() const noexcept { return keys.size(); }
+    // The key at `at` if it is one of the next few from `next` on: fields are left out more often than they are new.
+    // `next` moves behind it.
+    BAREWIRE_INLINE ShapeKey* ahead(std::size_t& next, const std::uint8_t* at, const std::uint8_t* end) noexcept {
+        for (std::size_t i = next; i < keys.size() && i < next + 4; ++i) {
+            if (!keys[i].stands_at(at, end)) continue;
+            next = i + 1;
+            return &keys[i];
+        }
+        return nullptr;
+    }
     // A new dict of the keys, taking over `count` == size() references from `values`, which are kept on failure.
     // `atoms`: no value can ever be part of a reference cycle.
     PyObject* build(const HeldValues& values, std::size_t base, bool atoms) const;
@@ -108,7 +121,10 @@ public:
     // there if `at == end`; nullptr if there is none. Moves what it finds to the front.
     Shape* alternative(Site& site, const Shape* tried, std::size_t count, const std::uint8_t* at, const std::uint8_t* end);
     BAREWIRE_INLINE void hit(Site& site) noexcept {
-        if (site.credit < 32) ++site.credit;
+        if (BAREWIRE_UNLIKELY(++site.hits == 64)) {
+            site.hits = 0;
+            if (site.credit < Site::most) ++site.credit;
+        }
     }
     // Called after a document matched no shape of the site. `dict` is what was built from it without any duplicate key.
     void learn(Site& site, PyObject* dict);

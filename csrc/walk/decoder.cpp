@@ -99,7 +99,7 @@ PyObject* Decoder::plain_dict(const std::uint8_t* at, const std::uint8_t* end, S
 }
 
 // The rest of a document that left its shape after `matched` keys; it may become a shape of its own.
-PyObject* Decoder::irregular_dict(const Shape* shape, std::size_t matched, std::size_t base, std::uint64_t seen,
+PyObject* Decoder::irregular_dict(Shape* shape, std::size_t matched, std::size_t base, std::uint64_t seen,
                                   const std::uint8_t* at, const std::uint8_t* end, Site& site, bool& has_dollar) {
     HeldValues& held = cache_->values;
     Ref dict = Ref::steal(PyDict_New());
@@ -116,24 +116,34 @@ PyObject* Decoder::irregular_dict(const Shape* shape, std::size_t matched, std::
     }
     held.drop_to(base);
     std::size_t count = matched;
-    bool utf8 = true;
+    unsigned strangers = 0;
     while (at != end) {
         const std::uint8_t type = *at++;
         Ref own;
         has_dollar |= *at == '$';
-        PyObject* name = key(at, end, own);
-        if (BAREWIRE_UNLIKELY(name == nullptr)) return nullptr;
-        // A borrowed name belongs to the cache, which the values below may overwrite.
-        if (!own) own = Ref::share(name);
-        PyObject* decoded = value(type, at, end, name, cache_->elsewhere);
+        Site* below = &cache_->elsewhere;
+        PyObject* name = nullptr;
+        if (ShapeKey* expected = shape == nullptr ? nullptr : shape->ahead(matched, at, end)) {
+            name = expected->name.get();
+            below = &expected->below;
+            at += expected->size;
+        } else {
+            // Keys in another order, or altogether others, are not worth looking for again and again.
+            if (shape != nullptr && ++strangers == 3) shape = nullptr;
+            name = key(at, end, own);
+            if (BAREWIRE_UNLIKELY(name == nullptr)) return nullptr;
+            // A borrowed name belongs to the cache, which the values below may overwrite.
+            if (!own) own = Ref::share(name);
+        }
+        PyObject* decoded = value(type, at, end, name, *below);
         if (BAREWIRE_UNLIKELY(decoded == nullptr)) return nullptr;
         Ref taken = Ref::steal(decoded);
         if (PyDict_SetItem(dict.get(), name, decoded) < 0) return nullptr;
         seen |= std::uint64_t{1} << (type & 63);
         ++count;
     }
-    if (errors_ != nullptr) utf8 = false;  // a key may have been decoded by the error handler
-    if (utf8 && count == static_cast<std::size_t>(PyDict_GET_SIZE(dict.get())) && cache_->wants_to_learn(site, count)) {
+    // With an error handler a key need not have the bytes that its str has.
+    if (errors_ == nullptr && count == static_cast<std::size_t>(PyDict_GET_SIZE(dict.get())) && cache_->wants_to_learn(site, count)) {
         cache_->learn(site, dict.get());
     }
     if ((seen & ~atoms) == 0 && !has_decoders_) py::untrack_dict_of_atoms(dict.get());

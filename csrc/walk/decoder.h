@@ -46,7 +46,7 @@ public:
 
 private:
     PyObject* plain_dict(const std::uint8_t* at, const std::uint8_t* end, Site& site, bool& has_dollar);
-    PyObject* irregular_dict(const Shape* shape, std::size_t matched, std::size_t base, std::uint64_t seen,
+    PyObject* irregular_dict(Shape* shape, std::size_t matched, std::size_t base, std::uint64_t seen,
                              const std::uint8_t* at, const std::uint8_t* end, Site& site, bool& has_dollar);
     PyObject* mapping(const std::uint8_t* at, const std::uint8_t* end);
     PyObject* raw_document(const std::uint8_t* data, std::size_t size);
