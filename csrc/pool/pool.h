@@ -126,6 +126,9 @@ public:
         return slot ? hand_out(*slot) : nullptr;
     }
 
+    // Whether reserve_for_connecting() might find a slot now. seq_cst, partner: put_empty().
+    [[nodiscard]] bool can_reserve() const noexcept { return !empty_.empty() || slots_.can_create(); }
+
     // Gives back a healthy connection: to the first waiter, else onto the idle stack. One that was reserved before the
     // last clear() is closed and its slot discarded.
     void release(Connection& connection) noexcept {

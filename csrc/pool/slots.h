@@ -42,6 +42,9 @@ public:
         return nullptr;
     }
 
+    // False: create() will never make another one.
+    bool can_create() const noexcept { return made_.load(std::memory_order_relaxed) < size_; }
+
     template <class Visit>
     void for_each(Visit&& visit) const {
         for (std::uint32_t i = 0; i < size_; ++i) {

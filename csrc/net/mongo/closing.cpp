@@ -110,7 +110,7 @@ void Client::close_all(const std::vector<std::shared_ptr<Client>>& clients) noex
 }
 
 void Engine::abandon_after_fork() noexcept {
-    // Other threads' locks and libmongoc's state may be in any condition here: nothing is called, and a reference that
+    // Other threads' locks and libmongoc's state may be in any condition here: nothing is waited for, and a reference that
     // nobody gives back keeps destructors from running.
     (void)new std::shared_ptr<Engine>(shared_from_this());
     forked_.store(true, std::memory_order_relaxed);
@@ -118,6 +118,15 @@ void Engine::abandon_after_fork() noexcept {
     usual_server_.store(nullptr, std::memory_order_relaxed);
     workers_.abandon_after_fork();
     topology_.abandon();
+    // The child's copies of idle sockets: as long as they are open, the server does not see the parent close its own.
+    // Connections in use may be half changed by threads that do not exist here; they stay as they are.
+    std::unique_lock lock(mutex_, std::try_to_lock);
+    if (!lock) return;
+    for (const auto& [address, server] : servers_) {
+        server->pool.for_each_slot([](Connection& connection, pool::SlotState state) {
+            if (state == pool::SlotState::idle) connection.channel.abandon();
+        });
+    }
 }
 
 void Engine::open_topology() noexcept { look_for_servers(); }

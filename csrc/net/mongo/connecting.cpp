@@ -30,13 +30,13 @@ void ConnectJob::run(const std::atomic<bool>& stop) noexcept {
     server_.created.fetch_add(1, std::memory_order_relaxed);
     server_.release(slot_);
     // Only now: whoever came to wait before counted on this job, whoever comes after starts one.
-    server_.connecting.fetch_sub(1, std::memory_order_seq_cst);
+    server_.pending.end();
     server_.replenish();
 }
 
 void ConnectJob::give_up(const Failure& why) noexcept {
     server_.pool.discard(slot_);
-    server_.connecting.fetch_sub(1, std::memory_order_seq_cst);
+    server_.pending.end();
     server_.dismiss(why);
     server_.replenish();
 }
@@ -56,44 +56,32 @@ void ConnectJob::refused() noexcept {
     give_up(failure);
 }
 
-bool Server::connect_one() noexcept {
-    Connection* slot = pool.reserve_for_connecting();
-    if (!slot) {
-        connecting.fetch_sub(1, std::memory_order_seq_cst);
-        return false;
-    }
-    std::unique_ptr<Job> job(new (std::nothrow) ConnectJob(engine.shared_from_this(), *this, *slot));
+void Server::connect(Connection& slot) noexcept {
+    std::unique_ptr<Job> job(new (std::nothrow) ConnectJob(engine.shared_from_this(), *this, slot));
     if (!job) {
-        pool.discard(*slot);
-        connecting.fetch_sub(1, std::memory_order_seq_cst);
+        pool.discard(slot);
+        pending.end();
         Failure failure;
         failure.kind = Failure::Kind::out_of_memory;
         dismiss(failure);
-        return false;
+        return;
     }
     ConnectJob* raw = static_cast<ConnectJob*>(job.get());
     switch (engine.workers().submit(job)) {
-        case Submitted::accepted: return true;
+        case Submitted::accepted: break;
         case Submitted::stopped: raw->abandoned(); break;
         case Submitted::no_threads: raw->refused(); break;
     }
-    return false;
 }
 
 void Server::replenish() noexcept {
     const std::uint32_t limit = engine.settings().max_connecting ? engine.settings().max_connecting : 2;
-    for (;;) {
-        // seq_cst, partner: the end of ConnectJob::run and the announcement of waiters in the pool.
-        std::uint32_t now = connecting.load(std::memory_order_seq_cst);
-        if (now >= limit || now >= pool.waiting()) return;
-        if (!connecting.compare_exchange_strong(now, now + 1, std::memory_order_seq_cst)) continue;
-        if (!connect_one()) return;
-    }
+    while (Connection* slot = pending.begin_for_waiter(pool, limit)) connect(*slot);
 }
 
 void Server::probe() noexcept {
-    std::uint32_t none = 0;
-    if (connecting.compare_exchange_strong(none, 1, std::memory_order_seq_cst)) connect_one();
+    if (Connection* slot = pending.begin_alone(pool)) connect(*slot);
+    replenish();
 }
 
 }  // namespace barewire::net::mongo

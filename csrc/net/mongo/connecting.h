@@ -10,7 +10,7 @@ namespace barewire::net::mongo {
 
 class ConnectJob final : public Job {
 public:
-    // Counts in server.connecting until it has run or was abandoned.
+    // Counts in server.pending until it has run or was abandoned.
     ConnectJob(std::shared_ptr<Engine> engine, Server& server, Connection& slot) noexcept;
     void run(const std::atomic<bool>& stop) noexcept override;
     void abandoned() noexcept override;

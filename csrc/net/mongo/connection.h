@@ -9,6 +9,7 @@
 #include "net/mongo/operation.h"
 #include "net/reactor.h"
 #include "net/step.h"
+#include "pool/pending.h"
 #include "pool/pool.h"
 
 namespace barewire::net::mongo {
@@ -68,7 +69,7 @@ public:
     ConnectionPool pool;
     // As in the last snapshot. Relaxed: they only decide about $readPreference.
     std::atomic<std::uint8_t> server_type{0}, topology_type{0};
-    std::atomic<std::uint32_t> connecting{0};
+    pool::PendingConnections<ConnectionPool> pending;
     // Statistics, relaxed.
     std::atomic<std::uint32_t> created{0}, closed{0};
 
@@ -87,8 +88,8 @@ public:
     void dismiss(const Failure& why) noexcept;
 
 private:
-    // One more connection; it has been counted in `connecting`. False: the pool has no empty slot, or nobody can connect.
-    bool connect_one() noexcept;
+    // Has a slot connected that is counted in `pending`.
+    void connect(Connection& slot) noexcept;
 };
 
 }  // namespace barewire::net::mongo

@@ -86,6 +86,7 @@ private:
     std::map<std::string, std::unique_ptr<Server>, std::less<>> servers_;   // never shrinks
     Failure broken_;                                             // why the monitors could not be opened
 
+    std::mutex change_mutex_;   // orders deployment_changed()
     std::mutex close_mutex_;
     Workers workers_;   // last: stopped first
 };

@@ -168,7 +168,11 @@ bool Flight::await_reply(Connection& connection, Want want) noexcept {
         failure.code = error;
         return failed(std::move(failure));
     }
-    if (operation_->socket_timeout > Clock::duration::zero()) arm(Clock::now() + operation_->socket_timeout);
+    if (operation_->socket_timeout > Clock::duration::zero() &&
+        !reactor_->arm(timer_, Clock::now() + operation_->socket_timeout)) {
+        reactor_->end(connection);
+        return failed(made(Failure::Kind::out_of_memory, ""));
+    }
     return false;
 }
 

@@ -11,7 +11,8 @@ namespace {
 
 constexpr std::size_t small_limit = 256 * 1024, large_limit = 24 * 1024 * 1024;
 
-// Fixed numbers of places, used as stacks. Never destroyed: other threads may outlive static destruction.
+// Fixed numbers of places, used as stacks. Never destroyed: other threads may outlive static destruction. Nobody waits for
+// the mutex: memory is cheaper than a wait, and in a forked child it may be held for ever by a thread of the parent.
 template <std::size_t Places>
 struct Shelf {
     std::mutex mutex;
@@ -19,7 +20,8 @@ struct Shelf {
     std::size_t used = 0;
 
     bool take(base::Buffer& into, std::size_t size) noexcept {
-        std::lock_guard guard(mutex);
+        std::unique_lock lock(mutex, std::try_to_lock);
+        if (!lock) return false;
         for (std::size_t i = used; i-- > 0;) {
             if (buffers[i].capacity() < size) continue;
             into = std::move(buffers[i]);
@@ -30,7 +32,8 @@ struct Shelf {
         return false;
     }
     bool keep(base::Buffer& buffer) noexcept {
-        std::lock_guard guard(mutex);
+        std::unique_lock lock(mutex, std::try_to_lock);
+        if (!lock) return false;
         if (used == Places) return false;
         buffers[used++] = std::move(buffer);
         return true;

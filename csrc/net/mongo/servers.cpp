@@ -69,22 +69,27 @@ bool Engine::park(Parked& parked, const Exchange& exchange, const Operation& ope
 }
 
 void Engine::deployment_changed() noexcept {
-    const std::shared_ptr<const Snapshot> snapshot = topology_.snapshot();
-    Server* usual = nullptr;
-    if (!closed() && snapshot->type != TopologyType::sharded) {
-        const ServerDescription* only = nullptr;
-        for (const auto& server : snapshot->servers) {
-            const bool fits = snapshot->type == TopologyType::with_primary || snapshot->type == TopologyType::no_primary
-                                  ? server->type == ServerType::primary
-                                  : snapshot->type != TopologyType::unknown && server->type != ServerType::unknown &&
-                                        server->type != ServerType::possible_primary;
-            if (fits) only = server.get();
+    {
+        // The snapshot is taken under the mutex: of two changes at once, the one that stores last has the newer one.
+        std::lock_guard guard(change_mutex_);
+        const std::shared_ptr<const Snapshot> snapshot = topology_.snapshot();
+        Server* usual = nullptr;
+        if (!closed() && snapshot->type != TopologyType::sharded) {
+            const ServerDescription* only = nullptr;
+            for (const auto& server : snapshot->servers) {
+                const bool fits =
+                    snapshot->type == TopologyType::with_primary || snapshot->type == TopologyType::no_primary
+                        ? server->type == ServerType::primary
+                        : snapshot->type != TopologyType::unknown && server->type != ServerType::unknown &&
+                              server->type != ServerType::possible_primary;
+                if (fits) only = server.get();
+            }
+            if (only) usual = server_of(*only, snapshot->type);
         }
-        if (only) usual = server_of(*only, snapshot->type);
+        session_timeout_minutes_.store(snapshot->session_timeout_minutes, std::memory_order_relaxed);
+        // release, partner: choose().
+        usual_server_.store(usual, std::memory_order_release);
     }
-    session_timeout_minutes_.store(snapshot->session_timeout_minutes, std::memory_order_relaxed);
-    // release, partner: choose().
-    usual_server_.store(usual, std::memory_order_release);
     parked_.wake_all();
 }
 

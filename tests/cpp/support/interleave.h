@@ -210,6 +210,9 @@ public:
         value_ = static_cast<T>(before + value);
         return before;
     }
+    T fetch_sub(T value, std::memory_order order = std::memory_order_seq_cst) noexcept {
+        return fetch_add(static_cast<T>(T{} - value), order);
+    }
     bool compare_exchange_weak(T& expected, T value, std::memory_order, std::memory_order) noexcept {
         return compare_exchange_strong(expected, value, {}, {});
     }
