@@ -186,7 +186,7 @@ int debug_logging(Engine& engine) {
 
 PyObject* direct(PyObject* self, PyObject*) {
     Engine& engine = engine_of(self);
-    if (engine.restricted || engine.inherited_only || engine.closed) Py_RETURN_FALSE;
+    if (engine.restricted || engine.closed) Py_RETURN_FALSE;
     for (const Ref* variable : {&engine.timeout_variable, &engine.session_variable}) {
         const int unset = is_unset(*variable);
         if (unset < 0) return nullptr;
@@ -307,14 +307,6 @@ PyObject* get_epoch(PyObject* self, void*) {
 
 PyObject* get_used(PyObject* self, void*) { return PyBool_FromLong(engine_of(self).client != nullptr); }
 
-PyObject* get_inherited_only(PyObject* self, void*) { return PyBool_FromLong(engine_of(self).inherited_only); }
-
-int set_inherited_only(PyObject* self, PyObject* value, void*) {
-    const int truth = value != nullptr ? PyObject_IsTrue(value) : 0;
-    if (truth >= 0) engine_of(self).inherited_only = truth != 0;
-    return truth < 0 ? -1 : 0;
-}
-
 PyObject* get_closed(PyObject* self, void*) { return PyBool_FromLong(engine_of(self).closed); }
 
 // --- work --------------------------------------------------------------------------------------------------------------
@@ -389,7 +381,6 @@ PyMethodDef methods[] = {
 PyGetSetDef attributes[] = {
     {"epoch", get_epoch, nullptr, "Grows with every change of the topology.", nullptr},
     {"used", get_used, nullptr, "Whether anything was opened.", nullptr},
-    {"inherited_only", get_inherited_only, set_inherited_only, "True: direct() is never true.", nullptr},
     {"closed", get_closed, nullptr, "Whether close() was called.", nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr},
 };

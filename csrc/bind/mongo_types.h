@@ -31,7 +31,7 @@ struct Engine {
     std::shared_ptr<net::mongo::Client> client;  // made on first use, and again in a fork's child
     py::Ref errors;                              // answers which exception a failure is (barewire.mongo._errors.Errors)
     Clock::duration selection_timeout{}, wait_queue_timeout{}, socket_timeout{};
-    bool restricted = true, inherited_only = false, closed = false;
+    bool restricted = true, closed = false;
     py::Ref timeout_variable, session_variable, logger, logger_cache;
 
     // Never empty; may throw std::bad_alloc.

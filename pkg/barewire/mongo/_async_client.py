@@ -199,16 +199,6 @@ class AsyncMongoClient(_AsyncMongoClient):
         if seen and self._link.engine is not None:
             self._link.engine.advance_cluster_time(bson.encode(seen))
 
-    @property
-    def _barewire_inherited_only(self) -> bool:
-        """True sends every method the inherited way; a switch for tests and for finding out who is to blame."""
-        return self._link.engine is None or self._link.engine.inherited_only
-
-    @_barewire_inherited_only.setter
-    def _barewire_inherited_only(self, value: bool) -> None:
-        if self._link.engine is not None:
-            self._link.engine.inherited_only = value
-
     async def close(self) -> None:
         try:
             if not self._link.closed:

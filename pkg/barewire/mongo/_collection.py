@@ -61,24 +61,21 @@ class Collection(_Collection):
 
     def find_one(self, filter: Any | None = None, *args: Any, **kwargs: Any) -> Any | None:
         plan = self._plan or self._open_plan()
-        if not args and not kwargs and plan.read_direct():
-            if filter is None:
-                filter = {}
-            elif type(filter) is not dict and not commands.is_mapping(filter):
+        if plan.read_direct():
+            if filter is not None and type(filter) is not dict and not commands.is_mapping(filter):
                 filter = {"_id": filter}
-            if "query" not in filter and "$query" not in filter:
-                command = {"find": plan.name, "filter": filter, "limit": 1, "singleBatch": True}
+            command = None
+            if args or kwargs or (filter and ("query" in filter or "$query" in filter)):
+                cursor = self.find(filter, *args, **kwargs).limit(-1)
+                if commands.cursor_is_direct(cursor):
+                    command = commands.find_command(cursor)
+            else:
+                command = {"find": plan.name, "filter": filter or {}, "limit": 1, "singleBatch": True}
                 if plan.read_concern is not None:
                     command["readConcern"] = plan.read_concern
+            if command is not None:
                 return plan.read.run(command, commands.FIND_ONE)
-        if filter is not None and not commands.is_mapping(filter):
-            filter = {"_id": filter}
-        cursor = self.find(filter, *args, **kwargs).limit(-1)
-        if not cursor._empty and commands.cursor_is_direct(cursor):
-            return plan.read.run(commands.find_command(cursor), commands.FIND_ONE)
-        for result in cursor:
-            return result
-        return None
+        return super().find_one(filter, *args, **kwargs)
 
     def count_documents(
         self, filter: Any, session: Any = None, comment: Any | None = None, **kwargs: Any
