@@ -7,7 +7,9 @@ from typing import Any
 
 import pymongo
 import pymongo.asynchronous.collection
+import pymongo.asynchronous.cursor
 import pymongo.synchronous.collection
+import pymongo.synchronous.cursor
 import pytest
 from parity import Scenario, do, outcome
 
@@ -18,6 +20,7 @@ KINDS = {
     "async": (pymongo.AsyncMongoClient, barewire.mongo.AsyncMongoClient, pymongo.asynchronous.collection.AsyncCollection),
     "sync": (pymongo.MongoClient, barewire.mongo.MongoClient, pymongo.synchronous.collection.Collection),
 }
+CURSORS = {"async": pymongo.asynchronous.cursor.AsyncCursor, "sync": pymongo.synchronous.cursor.Cursor}
 
 
 @contextmanager
@@ -79,10 +82,11 @@ async def compare(kind: str, scenario: Scenario, uri: str, database: str, witnes
             # Creating the collection first keeps "collection exists" out of what is compared.
             witness[name].create_collection("things")
             watch = refused(base, fast) if label == "fast" else counted(base, fast)
-            with watch as calls:
+            # find_one has no inherited method of its own: there it is PyMongo's cursor that fetches.
+            with watch as calls, counted(CURSORS[kind], ("_send_message",)) as fetches:
                 outcomes[label] = await outcome(scenario, collection, witness[name])
             if fast and label == "inherited":
-                assert calls, "the inherited methods were not reached"
+                assert calls or fetches, "the inherited methods were not reached"
         finally:
             await do(client.close())
             witness.drop_database(name)
