@@ -4,42 +4,47 @@
 #include "base/macros.h"
 #include "py/python.h"
 
+// Where the thread's counter is known and may be used.
+#if !defined(BAREWIRE_PUBLIC_INTERNALS) && !defined(Py_GIL_DISABLED) && PY_VERSION_HEX >= 0x030b0000 && \
+    PY_VERSION_HEX < 0x030e0000
+#define BAREWIRE_RECURSION_IN_PLACE 1
+#endif
+
 namespace barewire::py {
 
 // Belongs to one thread and one call from Python. Levels must be left in the reverse order of entering.
 class RecursionCounter {
 public:
-    explicit RecursionCounter(const char* where) noexcept : where_(where), thread_(PyThreadState_Get()) {}
+    explicit RecursionCounter(const char* where) noexcept : where_(where) {}
 
     // False with RecursionError set; `leave` must not be called then.
     [[nodiscard]] BAREWIRE_INLINE bool enter() noexcept {
-#if defined(BAREWIRE_PUBLIC_INTERNALS) || PY_VERSION_HEX < 0x030b0000 || PY_VERSION_HEX >= 0x030e0000
-        return Py_EnterRecursiveCall(where_) == 0;
-#else
+#ifdef BAREWIRE_RECURSION_IN_PLACE
         if (BAREWIRE_LIKELY(remaining() > 1)) {
             --remaining();
             return true;
         }
-        return Py_EnterRecursiveCall(where_) == 0;
 #endif
+        return Py_EnterRecursiveCall(where_) == 0;
     }
     BAREWIRE_INLINE void leave() noexcept {
-#if defined(BAREWIRE_PUBLIC_INTERNALS) || PY_VERSION_HEX < 0x030b0000 || PY_VERSION_HEX >= 0x030e0000
-        Py_LeaveRecursiveCall();
-#else
+#ifdef BAREWIRE_RECURSION_IN_PLACE
         ++remaining();
+#else
+        Py_LeaveRecursiveCall();
 #endif
     }
 
 private:
+#ifdef BAREWIRE_RECURSION_IN_PLACE
 #if PY_VERSION_HEX >= 0x030c0000
     BAREWIRE_INLINE int& remaining() noexcept { return thread_->c_recursion_remaining; }
-#elif PY_VERSION_HEX >= 0x030b0000
+#else
     BAREWIRE_INLINE int& remaining() noexcept { return thread_->recursion_remaining; }
 #endif
-
+    PyThreadState* thread_ = PyThreadState_Get();
+#endif
     const char* where_;
-    PyThreadState* thread_;
 };
 
 // One level; `entered()` is false with RecursionError set.
