@@ -41,6 +41,12 @@ void Channel::close() noexcept {
     descriptor_ = -1;
 }
 
+void Channel::abandon() noexcept {
+    // Closing the child's copy of the descriptor sends nothing; destroying TLS would send close_notify.
+    if (descriptor_ >= 0) ::close(std::exchange(descriptor_, -1));
+    tls_ = nullptr;
+}
+
 Transfer Channel::send(const iovec* parts, std::size_t count, bool at_once) noexcept {
     Transfer transfer;
     msghdr message{};

@@ -33,6 +33,8 @@ public:
     ~Channel() { close(); }
 
     void close() noexcept;
+    // In a fork's child: forgets descriptor and TLS state without a byte to the server.
+    void abandon() noexcept;
     bool open() const noexcept { return descriptor_ >= 0; }
     bool secure() const noexcept { return tls_ != nullptr; }
     int descriptor() const noexcept { return descriptor_; }

@@ -16,6 +16,7 @@ void ConnectJob::run(const std::atomic<bool>& stop) noexcept {
     Connected connected;
     Failure failure;
     if (!engine_->connector().connect(server_.address, stop, connected, failure)) {
+        server_.failed.store(Clock::now().time_since_epoch().count(), std::memory_order_relaxed);
         if (failure.kind == Failure::Kind::network || failure.kind == Failure::Kind::network_timeout)
             server_.distrust(generation, failure);
         give_up(failure);
@@ -80,6 +81,8 @@ void Server::replenish() noexcept {
 }
 
 void Server::probe() noexcept {
+    const Clock::time_point last(Clock::duration(failed.load(std::memory_order_relaxed)));
+    if (Clock::now() - last < std::chrono::milliseconds(200)) return;
     if (Connection* slot = pending.begin_alone(pool)) connect(*slot);
     replenish();
 }

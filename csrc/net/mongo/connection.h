@@ -70,13 +70,16 @@ public:
     // As in the last snapshot. Relaxed: they only decide about $readPreference.
     std::atomic<std::uint8_t> server_type{0}, topology_type{0};
     pool::PendingConnections<ConnectionPool> pending;
+    // When connecting failed last, in the clock's ticks. Relaxed: a limit of the rate of attempts.
+    std::atomic<Clock::rep> failed{0};
     // Statistics, relaxed.
     std::atomic<std::uint32_t> created{0}, closed{0};
 
     // Starts as many connections as waiters need, within max_connecting and the pool's size. After every new waiter and
     // after every slot that became empty: that is what keeps a waiter from waiting for nothing.
     void replenish() noexcept;
-    // Connects once although nobody waits, to learn whether a server that counts as unknown is there.
+    // Connects once although nobody waits, to learn whether a server that counts as unknown is there. Not again within a
+    // fifth of a second of a failure.
     void probe() noexcept;
     // Gives a slot back empty.
     void discard(Connection& connection) noexcept;

@@ -67,7 +67,10 @@ private:
     void deployment_changed() noexcept;
     Server* server_of(const ServerDescription& description, TopologyType type) noexcept;
     void send_end_sessions() noexcept;
-    void probe_unknown(const std::atomic<bool>& stop) noexcept;
+    // Servers that only our own connections gave up: the next connection may show that they are there.
+    void probe_marked() noexcept;
+    // Finds out why the monitors cannot reach a server.
+    void explain_unknown(const std::atomic<bool>& stop) noexcept;
 
     const Settings settings_;
     Topology topology_;

@@ -64,6 +64,8 @@ bool Engine::park(Parked& parked, const Exchange& exchange, const Operation& ope
         server = nullptr;  // woken meanwhile: whoever runs then looks for itself, perhaps already
         return true;
     }
+    // A search under way may be waiting for monitors; what only we gave up is tried at once.
+    alive->probe_marked();
     alive->look_for_servers();
     return true;
 }
@@ -137,8 +139,8 @@ void Engine::search(const std::atomic<bool>& stop) noexcept {
                 for (int slice = 0; !known && slice < 25 && !parked_.empty() && !ended(); ++slice)
                     topology_.wait(topology_.snapshot()->epoch, Clock::now() + std::chrono::milliseconds(10));
                 if (!known && parked_.empty()) break;
-                // A server that only we gave up: the next connection may show that it is there.
-                probe_unknown(stop);
+                probe_marked();
+                explain_unknown(stop);
                 topology_.look_again();
                 continue;
             }
@@ -159,12 +161,18 @@ void Engine::search(const std::atomic<bool>& stop) noexcept {
     } while (!parked_.empty() && !ended() && !broken_for_ever() && !searching_.exchange(true, std::memory_order_seq_cst));
 }
 
-void Engine::probe_unknown(const std::atomic<bool>& stop) noexcept {
+void Engine::probe_marked() noexcept {
     const std::shared_ptr<const Snapshot> snapshot = topology_.snapshot();
     for (const auto& server : snapshot->servers) {
-        if (server->marked) {
-            if (Server* known = server_of(*server, snapshot->type)) known->probe();
-        } else if (server->type == ServerType::unknown && !server->error.empty() && server->error_code == 0) {
+        if (!server->marked) continue;
+        if (Server* known = server_of(*server, snapshot->type)) known->probe();
+    }
+}
+
+void Engine::explain_unknown(const std::atomic<bool>& stop) noexcept {
+    const std::shared_ptr<const Snapshot> snapshot = topology_.snapshot();
+    for (const auto& server : snapshot->servers) {
+        if (!server->marked && server->type == ServerType::unknown && !server->error.empty() && server->error_code == 0) {
             Failure why;
             const int descriptor =
                 open_socket(parse_endpoint(server->address), Clock::now() + std::chrono::seconds(1), stop, why);

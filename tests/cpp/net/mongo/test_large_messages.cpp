@@ -13,7 +13,7 @@ constexpr std::size_t text_size = 1 << 20;
 
 // {insert: ...} with 12 documents of 1 MB in a document sequence.
 void fill_insert(Command& insert) {
-    insert.text("insert", "large").int32("ordered", 1);
+    insert.text("insert", "large").boolean("ordered", true);
     insert.retry = Retry::write;
     base::Buffer& to = insert.sequence;
     (void)to.append("\1", 1);
