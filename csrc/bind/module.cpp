@@ -5,6 +5,7 @@
 #include "bind/codec_decode.h"
 #include "bind/codec_encode.h"
 #include "bind/mongo_types.h"
+#include "bind/pending.h"
 #include "bind/reactor.h"
 #include "bind/state.h"
 #include "py/python.h"
@@ -19,6 +20,7 @@ constexpr Feature features[] = {
     &add_codec_decode,
     &add_codec_accel,
     &add_codec_accel_message,
+    &add_pending,
     &add_reactor,
     &add_mongo_engine,
     &add_mongo_target,

@@ -11,6 +11,7 @@
 #include <new>
 #include <utility>
 
+#include "bind/pending.h"
 #include "bind/reactor.h"
 #include "py/compat.h"
 #include "py/guard.h"
@@ -103,7 +104,7 @@ PyObject* MongoCall::start() {
     Engine& engine = engine_of(engine_object_.get());
     RunningLoop running = running_loop(*engine.module);
     if (!running) return nullptr;
-    future_ = Ref::steal(PyObject_CallMethodNoArgs(running.loop, names().create_future.get()));
+    future_ = new_pending(*engine.module, running.loop);
     if (!future_) return nullptr;
     Ref future = future_.copy();
     starting_ = true;
@@ -139,41 +140,23 @@ PyObject* MongoCall::run() {
 }
 
 bool MongoCall::abandoned() noexcept {
-    if (starting_ || !future_) return false;
-    Ref done = Ref::steal(PyObject_CallMethodNoArgs(future_.get(), names().done.get()));
-    if (!done) PyErr_Clear();
-    return done.get() == Py_True;
+    return !starting_ && future_ && pending_done(future_.get());
 }
 
 void MongoCall::completed() noexcept {
     Ref pending = py::take_exception();  // nothing of ours may disturb the caller's, and the other way round
-    MongoState& state = names();
-    Ref result;
+    bool told = true;
     if (reactor_closing()) {
         // The loop is gone: a result would have nobody to go to.
-        result = Ref::steal(PyObject_CallMethodNoArgs(future_.get(), state.cancel.get()));
+        drop_pending(future_.get());
+    } else if (pending_done(future_.get())) {
+        give_back_session();  // cancelled meanwhile
+    } else if (Ref made = value()) {
+        told = resolve_pending(future_.get(), std::move(made));
     } else {
-        Ref done = Ref::steal(PyObject_CallMethodNoArgs(future_.get(), state.done.get()));
-        if (done.get() == Py_False) {
-            Ref made = value();
-            if (made) {
-                result = Ref::steal(PyObject_CallMethodOneArg(future_.get(), state.set_result.get(), made.get()));
-            } else {
-                Ref error = py::take_exception();
-                result = Ref::steal(PyObject_CallMethodOneArg(future_.get(), state.set_exception.get(), error.get()));
-            }
-        } else {
-            give_back_session();
-            result = std::move(done);
-        }
+        told = reject_pending(future_.get(), py::take_exception());
     }
-    if (!result) {
-        if (reactor_closing()) {
-            PyErr_Clear();  // the future's callbacks cannot be scheduled on a closed loop
-        } else {
-            PyErr_WriteUnraisable(future_.get());
-        }
-    }
+    if (!told) PyErr_WriteUnraisable(future_.get());
     future_.reset();
     py::restore_exception(std::move(pending));
 }

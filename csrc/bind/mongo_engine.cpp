@@ -412,9 +412,7 @@ bool add_mongo_engine(PyObject* module, ModuleState& state) {
     state.mongo = std::make_shared<MongoState>();
     MongoState& names = *state.mongo;
     names.debug_level = Ref::steal(PyLong_FromLong(10));
-    return names.debug_level && intern(names.create_future, "create_future") && intern(names.set_result, "set_result") &&
-           intern(names.set_exception, "set_exception") && intern(names.cancel, "cancel") && intern(names.done, "done") &&
-           intern(names.reply, "reply") && intern(names.failure, "failure") && intern(names.too_large, "too_large") &&
+    return names.debug_level && intern(names.reply, "reply") && intern(names.failure, "failure") && intern(names.too_large, "too_large") &&
            add_type(module, spec, state.engine_type);
 }
 

@@ -20,7 +20,7 @@ using net::mongo::Clock;
 struct MongoState {
     py::Ref target_type, session_type, stream_type, message_type;
     // Interned names of what is called on Python objects.
-    py::Ref create_future, set_result, set_exception, cancel, done, reply, failure, too_large;
+    py::Ref reply, failure, too_large;
     py::Ref debug_level;  // 10, the key of logging.DEBUG in a logger's cache
 };
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "bind/mongo_types.h"
+#include "bind/pending.h"
 #include "py/ref.h"
 
 namespace barewire::bind {
@@ -121,7 +122,10 @@ PyObject* drain(PyObject* self, PyObject*) {
     int count = 0;
     if (inner != nullptr && inner->reactor) {
         std::shared_ptr<net::Reactor> reactor = inner->reactor;  // a callback may close us
+        WakeUps wake_ups;
         count = reactor->drain();
+        // Only now: tasks that go on here may use, or close, what drain was working on.
+        if (!wake_ups.run()) return nullptr;
     }
     return PyLong_FromLong(count);
 }

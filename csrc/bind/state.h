@@ -17,6 +17,7 @@ struct ModuleState {
     walk::Kinds kinds;           // Python types and offsets resolved on first sight
     py::Ref engine_type;         // heap type barewire._core.MongoEngine
     py::Ref reactor_type;        // heap type barewire._core.Reactor
+    py::Ref pending_type;        // heap type barewire._core.Pending
     std::shared_ptr<MongoState> mongo;  // see bind/mongo_types.h
 };
 
