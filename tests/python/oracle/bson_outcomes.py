@@ -1,6 +1,7 @@
 # Running one call on both codecs and comparing the outcomes: values, exact types, order, exceptions. No test data here.
 import copyreg
 import datetime
+import enum
 import re
 import struct
 import uuid
@@ -48,6 +49,8 @@ def difference(a, b, path="value"):
     """The first difference between two decoded values as text, or None. Types must be identical, not only equal."""
     if type(a) is not type(b):
         return f"{path}: type {type(a)!r} against {type(b)!r} ({a!r} against {b!r})"
+    if isinstance(a, enum.Enum):
+        return None if a is b else f"{path}: {a!r} against {b!r}"
     if isinstance(a, float):
         if struct.pack("<d", a) != struct.pack("<d", b):
             return f"{path}: {a!r} against {b!r}"

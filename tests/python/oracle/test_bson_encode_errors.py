@@ -18,7 +18,7 @@ from bson.codec_options import CodecOptions, TypeRegistry
 from bson.errors import InvalidDocument
 from bson.raw_bson import RawBSONDocument
 from bson_outcomes import Outcome, assert_same, both_encode
-from bson_peer import ours, theirs
+from bson_peer import EXACT, ours, theirs
 
 
 class Colour(enum.Enum):
@@ -96,6 +96,12 @@ UNENCODABLE = [
     Code("\ud800"), Code("x", {"a": Plain()}), Code("x", {1: 2}), DBRef("c", Plain()), DBRef("\ud800", 1),
     DatetimeMS(0), [Plain()], (1, {2}), {"a": [{"b": {3}}]}, [[[[2**64]]]],
 ]
+if not EXACT:  # older releases fail in wording their own error when repr() fails
+
+    def has_repr(value):
+        return not isinstance(value, FailingRepr) and not (type(value) is dict and isinstance(next(iter(value)), FailingRepr))
+
+    UNENCODABLE = [value for value in UNENCODABLE if has_repr(value)]
 ENCODABLE = [
     UserDict(a=1), ChainMap({"a": 1}, {"b": 2}), MappingProxyType({"a": 1}), Counter("aab"), OrderedDict(a=1), Point(1, 2),
     values.Level.HIGH, values.Name.FIRST, enum.IntFlag("F", "A B")(3), True, values.Number(3), values.Sequenced([1]),

@@ -181,8 +181,8 @@ def test_decoder_that_changes_the_buffer():
         _core.decode(data, CodecOptions(type_registry=TypeRegistry([Wreck()])))
 
 
-# Option letters that are not UTF-8; releases before 4.18 do not look at them.
-REGEX_OPTIONS = [b"\x0b\0\0\0\x0bk\0a\0\xff\0\0"] if pymongo.version_tuple >= (4, 18) else []
+# Option letters that are not UTF-8; releases before 4.20 do not look at them.
+REGEX_OPTIONS = [b"\x0b\0\0\0\x0bk\0a\0\xff\0\0"] if pymongo.version_tuple >= (4, 20) else []
 
 
 @pytest.mark.parametrize("handler", ["strict", "replace", "ignore", "backslashreplace", "surrogateescape"])
