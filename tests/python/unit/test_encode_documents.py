@@ -63,7 +63,7 @@ def test_many_documents_are_encoded_back_to_back():
 def test_one_bad_document_fails_the_whole_batch():
     with pytest.raises(bson.InvalidDocument) as caught:
         encode_many([{"a": 1}, {"b": object()}])
-    assert "Invalid document: cannot encode object" in str(caught.value)
+    assert "cannot encode object" in str(caught.value)
 
     def broken():
         yield {"a": 1}
@@ -99,7 +99,8 @@ def test_a_long_array_counts_its_keys():
 def test_the_note_names_the_path_and_not_the_value():
     with pytest.raises(bson.InvalidDocument) as caught:
         encode({"items": [{}, {"price": {1, 2}}]})
-    assert caught.value.document == {"items": [{}, {"price": {1, 2}}]}
+    if hasattr(bson.InvalidDocument, "document"):  # PyMongo 4.16 and later
+        assert caught.value.document == {"items": [{}, {"price": {1, 2}}]}
     if hasattr(caught.value, "add_note"):
         assert caught.value.__notes__ == ["at items[1].price"]
 
