@@ -108,7 +108,8 @@ def test_what_is_no_mapping_is_refused(wrong):
 def test_errors_are_those_of_encode():
     with pytest.raises(bson.InvalidDocument, match="Invalid document.*cannot encode object") as caught:
         insert_batches([{"a": 1}, {"a": [object()]}])
-    assert list(caught.value.document) == ["a", "_id"]
+    if hasattr(bson.InvalidDocument, "document"):  # PyMongo 4.16 and later
+        assert list(caught.value.document) == ["a", "_id"]
     with pytest.raises(TypeError, match="not iterable"):
         insert_batches(5)
 
