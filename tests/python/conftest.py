@@ -9,6 +9,15 @@ import pytest
 
 from barewire.embedded import MongoServer
 
+# Tests that kill processes and hold deadlines: one repetition tells a busy machine from a fault. pytest counts it as a rerun.
+_WITH_DEADLINES = ("tests/python/embedded/", "tests/python/faults/", "tests/python/threads/", "tests/python/live/test_harness")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.nodeid.startswith(_WITH_DEADLINES):
+            item.add_marker(pytest.mark.flaky(reruns=1))
+
 
 @pytest.fixture(scope="session")
 def mongo_server() -> Iterator[MongoServer]:
