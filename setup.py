@@ -17,7 +17,10 @@ PACKAGES = {
     "libmongoc": (("mongoc2", "libmongoc-1.0"), "libmongoc-dev", "mongo-c-driver-devel", "mongo-c-driver"),
     "libbson": (("bson2", "libbson-1.0"), "libbson-dev", "libbson-devel", "mongo-c-driver"),
     "xxHash": (("libxxhash",), "libxxhash-dev", "xxhash-devel", "xxhash"),
+    "libpq's header": (("libpq",), "libpq-dev", "libpq-devel", "libpq"),
 }
+# Called through pointers that are looked up at run time in the library that psycopg uses: two copies would not mix.
+HEADERS_ONLY = frozenset(["libpq's header"])
 
 
 def pkg_config(names: tuple[str, ...], option: str) -> list[str] | None:
@@ -40,7 +43,8 @@ def native_libraries() -> tuple[list[str], list[str]]:
             sys.exit(f"barewire: {what} is missing: apt install {debian} | dnf install {fedora} | brew install {homebrew}")
         # System headers: their warnings are not ours.
         compile_flags += [f.replace("-I", "-isystem", 1) if f.startswith("-I") else f for f in flags]
-        link_flags += pkg_config(names, "--libs") or []
+        if what not in HEADERS_ONLY:
+            link_flags += pkg_config(names, "--libs") or []
     return compile_flags, link_flags
 
 

@@ -1,24 +1,30 @@
-"""Runs a command with BAREWIRE_TEST_MONGODB pointing to an embedded replica set of one, then stops the server.
+"""Runs a command with BAREWIRE_TEST_MONGODB (the URI of a replica set of one) and BAREWIRE_TEST_POSTGRES (a connection
+string of libpq) pointing to embedded servers, then stops them.
 
-Usage: python tools/with_server.py COMMAND [ARGUMENT...]; an address that is already set in the environment is kept.
+Usage: python tools/with_server.py COMMAND [ARGUMENT...]; what is already set in the environment is kept, and no server
+started for it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
 
-from barewire.embedded import MongoServer
+from barewire.embedded import MongoServer, PostgresServer
 
 
 def main(command: list[str]) -> int:
     if not command:
         sys.exit(__doc__)
-    if os.environ.get("BAREWIRE_TEST_MONGODB"):
-        return subprocess.run(command, check=False).returncode
-    with MongoServer(enable_test_commands=True) as server:
-        return subprocess.run(command, check=False, env={**os.environ, "BAREWIRE_TEST_MONGODB": server.uri}).returncode
+    with contextlib.ExitStack() as servers:
+        environment = dict(os.environ)
+        if not environment.get("BAREWIRE_TEST_MONGODB"):
+            environment["BAREWIRE_TEST_MONGODB"] = servers.enter_context(MongoServer(enable_test_commands=True)).uri
+        if not environment.get("BAREWIRE_TEST_POSTGRES"):
+            environment["BAREWIRE_TEST_POSTGRES"] = servers.enter_context(PostgresServer()).conninfo
+        return subprocess.run(command, check=False, env=environment).returncode
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from barewire.embedded import MongoServer
+from barewire.embedded import MongoServer, PostgresServer
 
 # Tests that kill processes and hold deadlines: one repetition tells a busy machine from a fault. pytest counts it as a rerun.
 _WITH_DEADLINES = ("tests/python/embedded/", "tests/python/faults/", "tests/python/threads/", "tests/python/live/test_harness")
@@ -45,6 +45,34 @@ def standalone_server() -> Iterator[MongoServer]:
     """A server without a replica set (no sessions' retries, no transactions), shared by all tests."""
     with MongoServer(replica_set=False, enable_test_commands=True) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A server with the preset ``test`` on a Unix socket, shared by all tests: whoever kills, pauses or configures
+    a server starts a PostgresServer for that."""
+    with PostgresServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_conninfo(request: pytest.FixtureRequest) -> str:
+    """The server for ordinary tests, with its superuser: $BAREWIRE_TEST_POSTGRES, else the shared embedded one."""
+    return os.environ.get("BAREWIRE_TEST_POSTGRES") or request.getfixturevalue("postgres_server").conninfo
+
+
+@pytest.fixture
+def postgres_database(postgres_conninfo: str) -> Iterator[str]:
+    """The connection string of a new, empty database that no other test uses; dropped afterwards."""
+    import psycopg
+    from psycopg.conninfo import make_conninfo
+
+    name = f"test_{uuid.uuid4().hex}"
+    with psycopg.connect(postgres_conninfo, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE template0")
+    yield make_conninfo(postgres_conninfo, dbname=name)
+    with psycopg.connect(postgres_conninfo, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture

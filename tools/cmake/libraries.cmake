@@ -18,6 +18,12 @@ endfunction()
 barewire_library(mongoc libmongoc libmongoc-dev mongo-c-driver-devel mongo-c-driver mongoc2 libmongoc-1.0)
 barewire_library(xxhash xxHash libxxhash-dev xxhash-devel xxhash libxxhash)
 
+# Only the header: libpq is called through pointers that are looked up at run time, never linked.
+barewire_library(libpq "libpq's header" libpq-dev libpq-devel libpq libpq)
+add_library(barewire_libpq_header INTERFACE)
+target_include_directories(barewire_libpq_header SYSTEM INTERFACE ${libpq_INCLUDE_DIRS})
+add_library(barewire::libpq_header ALIAS barewire_libpq_header)
+
 find_path(CATCH_INCLUDE NAMES catch2/catch.hpp catch2/catch_all.hpp)
 if(NOT CATCH_INCLUDE)
   message(FATAL_ERROR "barewire: Catch2 is missing: apt install catch2 | dnf install catch2-devel | brew install catch2")

@@ -1,13 +1,14 @@
 # Public names of the embedded servers; no logic, and nothing that needs the compiled module.
 """Real database servers, started beside the program without any set-up.
 
-    from barewire.embedded import MongoServer
+    from barewire.embedded import MongoServer, PostgresServer
 
-    with MongoServer() as server:
-        print(server.uri)
+    with MongoServer() as mongo, PostgresServer() as postgres:
+        print(mongo.uri, postgres.uri)
 """
 
 from .errors import EmbeddedServerError
 from .mongo import MongoServer
+from .postgres import PostgresServer
 
-__all__ = ["EmbeddedServerError", "MongoServer"]
+__all__ = ["EmbeddedServerError", "MongoServer", "PostgresServer"]

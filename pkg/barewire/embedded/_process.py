@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -20,6 +21,7 @@ _GUARD = Path(__file__).with_name("_guard.py")
 _NOT_INHERITED = ("LD_PRELOAD", "DYLD_INSERT_LIBRARIES", "PYTHONHOME", "PYTHONPATH")
 
 
+_GRACE_SECONDS = 15.0  # for a server whose data are kept, to close its files after its program died
 _ANSWER_SECONDS = 30.0  # for the guard, which needs milliseconds on a quiet machine
 
 
@@ -30,12 +32,27 @@ class GuardedProcess:
         command: the program's absolute path and its arguments.
         log_path: file that gets the program's standard output and error, appended.
         discard: folders to remove if this program dies without waiting for the process.
+        user: user id, group id and further groups for the server; None for our own.
+        ending: how the server is ended if this program dies: signals with the seconds to wait for each, before
+            SIGKILL. By default SIGTERM, or nothing if there are folders to discard.
+        death_signal: what the server gets if its guard is killed (Linux).
 
     Raises:
         EmbeddedServerError: the program or the guard could not be executed.
     """
 
-    def __init__(self, command: Sequence[str], *, log_path: Path, discard: Sequence[Path] = ()) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        log_path: Path,
+        discard: Sequence[Path] = (),
+        user: tuple[int, int, list[int]] | None = None,
+        ending: Sequence[tuple[int, float]] | None = None,
+        death_signal: int = signal.SIGKILL,
+    ) -> None:
+        if ending is None:
+            ending = [] if discard else [(signal.SIGTERM, _GRACE_SECONDS)]
         self.returncode: int | None = None
         self._owner = os.getpid()
         self._pending = b""
@@ -44,6 +61,9 @@ class GuardedProcess:
             "command": [os.fspath(part) for part in command],
             "parent": self._owner,
             "discard": [os.fspath(folder) for folder in discard],
+            "user": user,
+            "ending": [(int(number), seconds) for number, seconds in ending],
+            "death_signal": int(death_signal),
         }
         environment = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
         with open(log_path, "ab") as log:
@@ -101,12 +121,13 @@ class GuardedProcess:
             self.returncode = report["exit"]
             self.close()
 
-    def send_signal(self, number: int) -> None:
-        """Send a signal to the server itself; nothing happens if it has ended."""
+    def send_signal(self, number: int, *, tree: bool = False) -> None:
+        """Send a signal to the server itself, with ``tree`` (on Linux) to its child processes too; nothing happens
+        if it has ended."""
         if self.wait(0) is None:
             try:
                 # Through the guard, the server's parent: it knows that the process id is still the server's.
-                os.write(self._guard.stdin.fileno(), b"%d\n" % number)
+                os.write(self._guard.stdin.fileno(), b"%d%s\n" % (number, b" tree" if tree else b""))
             except BrokenPipeError:
                 pass  # it has just ended: its last report is there or comes
             self._ended(self._next_report(_ANSWER_SECONDS))
