@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "bind/mongo_types.h"
+#include "bind/reactor.h"
 #include "py/compat.h"
 
 namespace barewire::bind {
@@ -15,6 +16,7 @@ using py::Ref;
 namespace {
 
 thread_local WakeUps* collecting = nullptr;
+thread_local Py_ssize_t still_to_call = 0;
 
 enum class Outcome : std::uint8_t { waiting, value, exception, cancelled };
 
@@ -102,15 +104,21 @@ WakeUps::~WakeUps() {
     if (open_) collecting = outer_;
 }
 
+bool WakeUps::left() noexcept { return still_to_call != 0 || collecting != nullptr; }
+
 bool WakeUps::run() {
     // From here on what ends is scheduled: a callback may be inside a task when it ends something else.
     open_ = false;
     collecting = outer_;
     if (!woken_) return true;
     Ref woken = std::move(woken_);
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(woken.get()); ++i) {
+    const Py_ssize_t count = PyList_GET_SIZE(woken.get());
+    still_to_call += count;
+    for (Py_ssize_t i = 0; i < count; ++i) {
         PyObject* self = PyList_GET_ITEM(woken.get(), i);
+        --still_to_call;
         if (pending_of(self).call(self)) continue;
+        still_to_call -= count - i - 1;
         Ref raised = py::take_exception();
         for (++i; i < PyList_GET_SIZE(woken.get()); ++i) {
             self = PyList_GET_ITEM(woken.get(), i);
@@ -222,6 +230,9 @@ PyObject* remove_done_callback(PyObject* self, PyObject* callback) {
 // --- await -------------------------------------------------------------------------------------------------------------
 PySendResult send(PyObject* self, PyObject*, PyObject** out) {
     Pending& inner = pending_of(self);
+    if (inner.state == Outcome::waiting && !inner.blocking && !inner.callback && !inner.others) {
+        serve_in_place(inner.loop.get(), self);
+    }
     if (inner.state == Outcome::waiting) {
         if (inner.blocking) {
             PyErr_SetString(PyExc_RuntimeError, "await wasn't used with future");
@@ -240,8 +251,12 @@ PyObject* next(PyObject* self) {
     PyObject* out = nullptr;
     const PySendResult got = send(self, nullptr, &out);
     if (got != PYGEN_RETURN) return out;
-    // An instance, because a tuple or an exception as the value would be taken apart.
     Ref value = Ref::steal(out);
+    if (!PyTuple_Check(value.get()) && !PyExceptionInstance_Check(value.get())) {
+        PyErr_SetObject(PyExc_StopIteration, value.get());
+        return nullptr;
+    }
+    // An instance, because a tuple or an exception as the value would be taken apart.
     Ref stop = Ref::steal(PyObject_CallOneArg(PyExc_StopIteration, value.get()));
     if (stop) PyErr_SetObject(PyExc_StopIteration, stop.get());
     return nullptr;

@@ -29,6 +29,8 @@ public:
     WakeUps& operator=(const WakeUps&) = delete;
     // False with the error of a callback set (KeyboardInterrupt, SystemExit); the others are then left to the loop.
     [[nodiscard]] bool run();
+    // Whether callbacks of this thread are still to be called: the tasks behind them could run.
+    static bool left() noexcept;
 
 private:
     friend struct Pending;

@@ -6,8 +6,11 @@
 #include <unordered_map>
 #include <utility>
 
+#include "bind/in_place.h"
 #include "bind/mongo_types.h"
 #include "bind/pending.h"
+#include "net/sole_event.h"
+#include "py/guard.h"
 #include "py/ref.h"
 
 namespace barewire::bind {
@@ -19,6 +22,7 @@ using py::Ref;
 struct LoopReactor {
     std::shared_ptr<net::Reactor> reactor;
     Ref loop;  // strong: its address cannot come back as another loop's while it is registered
+    InPlace in_place;
 };
 
 struct ReactorObject {
@@ -63,7 +67,7 @@ PyObject* make(PyTypeObject* type, PyObject* arguments, PyObject*) {
     }
     auto* object = reinterpret_cast<ReactorObject*>(self.get());
     try {
-        object->inner = new LoopReactor{std::move(reactor), Ref::share(loop)};
+        object->inner = new LoopReactor{std::move(reactor), Ref::share(loop), {}};
         registry().by_loop[loop] = object;
     } catch (const std::bad_alloc&) {
         if (reactor) reactor->close();
@@ -101,14 +105,22 @@ void deallocate(PyObject* self) {
 int traverse(PyObject* self, visitproc visit, void* arg) {
     Py_VISIT(Py_TYPE(self));
     auto* inner = reinterpret_cast<ReactorObject*>(self)->inner;
-    if (inner != nullptr) Py_VISIT(inner->loop.get());
+    if (inner != nullptr) {
+        Py_VISIT(inner->loop.get());
+        Py_VISIT(inner->in_place.ready.get());
+        Py_VISIT(inner->in_place.current_task.get());
+        Py_VISIT(inner->in_place.task_type.get());
+    }
     return 0;
 }
 
 int clear(PyObject* self) {
     auto* object = reinterpret_cast<ReactorObject*>(self);
     close_reactor(object);
-    if (object->inner != nullptr) object->inner->loop.reset();
+    if (object->inner != nullptr) {
+        object->inner->loop.reset();
+        object->inner->in_place = {};
+    }
     return 0;
 }
 
@@ -128,6 +140,17 @@ PyObject* drain(PyObject* self, PyObject*) {
         if (!wake_ups.run()) return nullptr;
     }
     return PyLong_FromLong(count);
+}
+
+PyObject* wait_in_place_with(PyObject* self, PyObject* arguments) {
+    PyObject *ready = nullptr, *current_task = nullptr, *task_type = nullptr;
+    int selector = -1;
+    if (!PyArg_ParseTuple(arguments, "OiOO:wait_in_place_with", &ready, &selector, &current_task, &task_type)) return nullptr;
+    auto* inner = reinterpret_cast<ReactorObject*>(self)->inner;
+    if (inner != nullptr && net::can_wait_for_sole_event()) {
+        inner->in_place = {Ref::share(ready), Ref::share(current_task), Ref::share(task_type), selector};
+    }
+    Py_RETURN_NONE;
 }
 
 PyObject* close(PyObject* self, PyObject*) {
@@ -152,6 +175,8 @@ PyObject* abandon_reactors(PyObject*, PyObject*) {
 PyMethodDef methods[] = {
     {"fileno", fileno, METH_NOARGS, "The descriptor that is readable when drain() has something to do; -1 when closed."},
     {"drain", drain, METH_NOARGS, "Serves what is ready, without waiting; returns the number of callbacks made."},
+    {"wait_in_place_with", wait_in_place_with, METH_VARARGS,
+     "wait_in_place_with(ready, selector, current_task, task_type): what await looks at before it suspends a task."},
     {"close", close, METH_NOARGS, "Ends what is in flight and closes the descriptor. Safe to call twice."},
     {nullptr, nullptr, 0, nullptr},
 };
@@ -210,6 +235,24 @@ RunningLoop running_loop(ModuleState& state) {
     all.last_loop = loop.get();
     all.last = object;
     return {loop.get(), object->inner->reactor.get()};
+}
+
+void serve_in_place(PyObject* loop, PyObject* pending) {
+    Registry& all = registry();
+    if (loop != all.last_loop || WakeUps::left()) return;
+    LoopReactor* inner = all.last->inner;
+    if (!inner->reactor || !idle_but_for(loop, inner->in_place, *inner->reactor)) return;
+    const std::shared_ptr<net::Reactor> reactor = inner->reactor;  // other threads run meanwhile
+    const Ref held = Ref::share(pending);
+    while (!pending_done(pending) && !reactor->closed()) {
+        net::SoleEvent seen;
+        {
+            py::WithoutGil released;
+            seen = net::wait_for_sole_event(inner->in_place.selector, reactor->descriptor(), longest_wait_in_place);
+        }
+        if (seen != net::SoleEvent::expected || inner->reactor != reactor) return;
+        reactor->drain();
+    }
 }
 
 bool reactor_closing() noexcept { return registry().closing != 0; }

@@ -20,6 +20,10 @@ struct RunningLoop {
 };
 RunningLoop running_loop(ModuleState& state);
 
+// Waits a moment for the outcome of `pending` if its loop, which must be running on this thread, has nothing else to do; see
+// bind/in_place.h. The outcome may be there afterwards, or not.
+void serve_in_place(PyObject* loop, PyObject* pending);
+
 // True while a reactor is being closed: operations that end then belong to a loop that is gone.
 bool reactor_closing() noexcept;
 
