@@ -23,7 +23,8 @@ struct Names {
     Ref task_factory = Ref::steal(PyUnicode_InternFromString("_task_factory"));
     Ref must_cancel = Ref::steal(PyUnicode_InternFromString("_must_cancel"));
     Ref when = Ref::steal(PyUnicode_InternFromString("_when"));
-    bool complete() const noexcept { return stopping && scheduled && task_factory && must_cancel && when; }
+    Ref thread = Ref::steal(PyUnicode_InternFromString("_thread_id"));
+    bool complete() const noexcept { return stopping && scheduled && task_factory && must_cancel && when && thread; }
 };
 
 const Names& names() noexcept {
@@ -69,6 +70,18 @@ bool idle_but_for(PyObject* loop, const InPlace& in_place, const net::Reactor& r
     if (reinterpret_cast<PyObject*>(task.type()) != in_place.task_type.get()) return false;
     if (attribute(task.get(), names().must_cancel.get()).get() != Py_False) return false;
     return timers_can_wait(loop);
+}
+
+bool runs_here(PyObject* loop) noexcept {
+    if (!names().complete()) return false;
+    Ref thread = attribute(loop, names().thread.get());
+    if (!thread || !PyLong_CheckExact(thread.get())) return false;
+    const unsigned long number = PyLong_AsUnsignedLong(thread.get());
+    if (number == static_cast<unsigned long>(-1) && PyErr_Occurred() != nullptr) {
+        PyErr_Clear();
+        return false;
+    }
+    return number == PyThread_get_thread_ident();
 }
 
 }  // namespace barewire::bind

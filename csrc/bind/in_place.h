@@ -22,6 +22,10 @@ struct InPlace {
 // loop would go to sleep if the calling task were suspended. Errors are swallowed: false.
 bool idle_but_for(PyObject* loop, const InPlace& in_place, const net::Reactor& reactor) noexcept;
 
+// Whether `loop`, one that may wait in place, runs on this thread: without a call, where asyncio.get_running_loop() asks for the
+// process's id each time. False when in doubt.
+bool runs_here(PyObject* loop) noexcept;
+
 // Milliseconds a task waits like this at most. A task that was started eagerly inside another one keeps that one from going on
 // meanwhile, which must not last.
 inline constexpr int longest_wait_in_place = 5;

@@ -179,11 +179,19 @@ PyObject* cancel(PyObject* self, PyObject* arguments, PyObject* keywords) {
 }
 
 // --- callbacks ---------------------------------------------------------------------------------------------------------
-PyObject* add_done_callback(PyObject* self, PyObject* arguments, PyObject* keywords) {
-    static const char* names[] = {"fn", "context", nullptr};
-    PyObject *callback = nullptr, *context = Py_None;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "O|$O:add_done_callback", const_cast<char**>(names), &callback,
-                                     &context)) {
+// (fn, *, context=None); asyncio calls it once per await, so the arguments are taken apart by hand.
+PyObject* add_done_callback(PyObject* self, PyObject* const* values, Py_ssize_t count, PyObject* names) {
+    PyObject *callback = count > 0 ? values[0] : nullptr, *context = Py_None;
+    const Py_ssize_t named = names != nullptr ? PyTuple_GET_SIZE(names) : 0;
+    bool good = count <= 1;
+    for (Py_ssize_t i = 0; good && i < named; ++i) {
+        PyObject* name = PyTuple_GET_ITEM(names, i);
+        if (PyUnicode_CompareWithASCIIString(name, "context") == 0) context = values[count + i];
+        else if (callback == nullptr && PyUnicode_CompareWithASCIIString(name, "fn") == 0) callback = values[count + i];
+        else good = false;
+    }
+    if (!good || callback == nullptr) {
+        PyErr_SetString(PyExc_TypeError, "add_done_callback() takes one callback and the keyword argument context");
         return nullptr;
     }
     Ref own = context == Py_None ? Ref::steal(PyContext_CopyCurrent()) : Ref::share(context);
@@ -314,7 +322,7 @@ PyMethodDef methods[] = {
     {"cancelled", cancelled, METH_NOARGS, "Whether it was cancelled."},
     {"cancel", as_method(&cancel), METH_VARARGS | METH_KEYWORDS, "cancel(msg=None) -> whether it was still waiting"},
     {"get_loop", get_loop, METH_NOARGS, "The event loop it belongs to."},
-    {"add_done_callback", as_method(&add_done_callback), METH_VARARGS | METH_KEYWORDS, "add_done_callback(fn, *, context=None)"},
+    {"add_done_callback", as_method(&add_done_callback), METH_FASTCALL | METH_KEYWORDS, "add_done_callback(fn, *, context=None)"},
     {"remove_done_callback", remove_done_callback, METH_O, "Removes all of this callback; how many they were."},
     {nullptr, nullptr, 0, nullptr},
 };

@@ -215,6 +215,10 @@ bool import_once(Registry& all) {
 
 RunningLoop running_loop(ModuleState& state) {
     Registry& all = registry();
+    if (all.last_loop != nullptr && all.last->inner->in_place.selector >= 0 && all.last->inner->reactor &&
+        runs_here(all.last_loop)) {
+        return {all.last_loop, all.last->inner->reactor.get()};
+    }
     if (!import_once(all)) return {};
     Ref loop = Ref::steal(PyObject_CallNoArgs(all.get_running_loop.get()));
     if (!loop) return {};

@@ -12,7 +12,7 @@ from typing import Any
 from barewire import _core
 
 #: Private names of asyncio that are looked at, here and in csrc/bind/in_place.cpp. Where one is missing, nothing waits in place.
-LOOP_NAMES = ("_ready", "_scheduled", "_selector", "_stopping", "_task_factory")
+LOOP_NAMES = ("_ready", "_scheduled", "_selector", "_stopping", "_task_factory", "_thread_id")
 TASK_NAMES = ("_must_cancel",)
 TIMER_NAMES = ("_when",)
 
