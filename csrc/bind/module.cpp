@@ -6,6 +6,7 @@
 #include "bind/codec_encode.h"
 #include "bind/mongo_types.h"
 #include "bind/pending.h"
+#include "bind/pg_codec_api.h"
 #include "bind/reactor.h"
 #include "bind/state.h"
 #include "py/python.h"
@@ -25,6 +26,7 @@ constexpr Feature features[] = {
     &add_mongo_engine,
     &add_mongo_target,
     &add_mongo_stream,
+    &add_pg_codec,
 };
 
 int execute(PyObject* module) {

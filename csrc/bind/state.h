@@ -6,6 +6,7 @@
 #include "py/python.h"
 #include "py/ref.h"
 #include "walk/kinds.h"
+#include "walk/pg_kinds.h"
 
 namespace barewire::bind {
 
@@ -15,9 +16,11 @@ struct MongoState;
 // Features register themselves by a function of type Feature listed in module.cpp.
 struct ModuleState {
     walk::Kinds kinds;           // Python types and offsets resolved on first sight
+    walk::PgKinds pg_kinds;      // the same for PostgreSQL
     py::Ref engine_type;         // heap type barewire._core.MongoEngine
     py::Ref reactor_type;        // heap type barewire._core.Reactor
     py::Ref pending_type;        // heap type barewire._core.Pending
+    py::Ref pg_codec_type;       // heap type barewire._core.PgCodec
     std::shared_ptr<MongoState> mongo;  // see bind/mongo_types.h
 };
 

@@ -24,20 +24,31 @@ void ErrorPath::leave_index(std::size_t index) noexcept {
     }
 }
 
+bool ErrorPath::take(std::string& text) noexcept {
+    try {
+        text = steps_.size() >= max_steps ? "..." : "";
+        for (std::size_t i = steps_.size(); i-- > 0;) text += steps_[i];
+    } catch (...) {
+        return false;
+    }
+    steps_.clear();
+    return true;
+}
+
 void ErrorPath::annotate() noexcept {
     if (steps_.empty()) return;
-    std::string text;
+    std::string path;
+    if (!take(path)) return;
     try {
-        text = steps_.size() >= max_steps ? "at ..." : "at ";
-        for (std::size_t i = steps_.size(); i-- > 0;) {
-            // The outermost key needs no dot before it.
-            bool outermost = i + 1 == steps_.size() && steps_.size() < max_steps && steps_[i][0] == '.';
-            text.append(steps_[i], outermost ? 1 : 0);
-        }
+        // The outermost key needs no dot before it.
+        path = (path[0] == '.' && path.compare(0, 3, "...") != 0) ? "at " + path.substr(1) : "at " + path;
     } catch (...) {
         return;
     }
-    steps_.clear();
+    note_exception(path);
+}
+
+void note_exception(const std::string& text) noexcept {
     Ref exception = take_exception();
     if (!exception) return;
     Ref add_note = Ref::steal(PyObject_GetAttrString(exception.get(), "add_note"));

@@ -21,9 +21,17 @@ public:
     // before). The text of the exception itself stays as it is. Never replaces the error.
     void annotate() noexcept;
 
+    // The path as text, "[3].price", outermost first, with the dot of an outermost key; the steps are forgotten. False if
+    // memory is out.
+    bool take(std::string& text) noexcept;
+
 private:
     static constexpr std::size_t max_steps = 32;
     std::vector<std::string> steps_;
 };
+
+// Adds a note to the exception being raised (BaseException.add_note, CPython 3.11 and later; nothing before). Never replaces
+// the error.
+void note_exception(const std::string& text) noexcept;
 
 }  // namespace barewire::py

@@ -1,0 +1,192 @@
+// Types that become the server's own text: bits, macaddr, geometric types, tid, pg_lsn.
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+
+#include "base/bytes.h"
+#include "walk/pg_decoder.h"
+
+namespace barewire::walk {
+
+namespace pg = wire::pg;
+using base::load_big;
+using py::Ref;
+
+namespace {
+
+PyObject* ascii(const std::string& text) {
+    return PyUnicode_DecodeASCII(text.data(), static_cast<Py_ssize_t>(text.size()), nullptr);
+}
+
+PyObject* bits(PgDecoding& decoding, const PgType& type, const std::uint8_t* data, std::size_t size) {
+    if (size < 4) return fail_pg_bytes(decoding, type);
+    const auto count = load_big<std::int32_t>(data);
+    if (count < 0 || size - 4 != (static_cast<std::size_t>(count) + 7) / 8) return fail_pg_bytes(decoding, type);
+    PyObject* text = PyUnicode_New(count, 127);
+    if (text == nullptr || count == 0) return text;
+    auto* at = PyUnicode_1BYTE_DATA(text);
+    for (std::int32_t i = 0; i < count; ++i) {
+        at[i] = static_cast<Py_UCS1>('0' + (data[4 + i / 8] >> (7 - i % 8) & 1));
+    }
+    return text;
+}
+
+PyObject* mac(PgDecoding& decoding, const PgType& type, const std::uint8_t* data, std::size_t size) {
+    if (size != (type.kind == PgKind::macaddr ? 6u : 8u)) return fail_pg_bytes(decoding, type);
+    constexpr char digits[] = "0123456789abcdef";
+    char text[24];
+    std::size_t length = 0;
+    for (std::size_t i = 0; i < size; ++i) {
+        if (i != 0) text[length++] = ':';
+        text[length++] = digits[data[i] >> 4];
+        text[length++] = digits[data[i] & 15];
+    }
+    return PyUnicode_FromStringAndSize(text, static_cast<Py_ssize_t>(length));
+}
+
+PyObject* lsn(PgDecoding& decoding, const PgType& type, const std::uint8_t* data, std::size_t size) {
+    if (size != 8) return fail_pg_bytes(decoding, type);
+    char text[24];
+    std::snprintf(text, sizeof text, "%X/%X", load_big<std::uint32_t>(data), load_big<std::uint32_t>(data + 4));
+    return PyUnicode_FromString(text);
+}
+
+PyObject* tid(PgDecoding& decoding, const PgType& type, const std::uint8_t* data, std::size_t size) {
+    if (size != 6) return fail_pg_bytes(decoding, type);
+    char text[24];
+    std::snprintf(text, sizeof text, "(%u,%u)", load_big<std::uint32_t>(data), load_big<std::uint16_t>(data + 4));
+    return PyUnicode_FromString(text);
+}
+
+// A number with the fewest digits that give it again, in the server's spelling: an exponent below -4 and from 15 on.
+bool append_number(std::string& out, double number) {
+    if (number != number) {
+        out += "NaN";
+        return true;
+    }
+    if (number - number != 0) {
+        out += number < 0 ? "-Infinity" : "Infinity";
+        return true;
+    }
+    char* shortest = PyOS_double_to_string(number, 'r', 0, 0, nullptr);
+    if (shortest == nullptr) return false;
+    // Digits without point and leading zeros, and the exponent of the first one.
+    std::string digits;
+    int exponent = 0, point = -1;
+    const char* at = shortest;
+    if (*at == '-') {
+        out += '-';
+        ++at;
+    }
+    for (; *at != 0 && *at != 'e'; ++at) {
+        if (*at == '.') {
+            point = static_cast<int>(digits.size());
+        } else {
+            digits += *at;
+        }
+    }
+    if (point < 0) point = static_cast<int>(digits.size());
+    if (*at == 'e') exponent = std::atoi(at + 1);
+    PyMem_Free(shortest);
+    std::size_t zeros = digits.find_first_not_of('0');
+    if (zeros == std::string::npos) {
+        out += '0';
+        return true;
+    }
+    exponent += point - static_cast<int>(zeros) - 1;
+    digits.erase(0, zeros);
+    digits.erase(digits.find_last_not_of('0') + 1);
+    const auto count = static_cast<int>(digits.size());
+    if (exponent < -4 || exponent >= 15) {
+        out += digits[0];
+        if (count > 1) out.append(".").append(digits, 1);
+        char text[16];
+        std::snprintf(text, sizeof text, "e%c%02d", exponent < 0 ? '-' : '+', exponent < 0 ? -exponent : exponent);
+        out += text;
+    } else if (exponent < 0) {
+        out.append("0.").append(static_cast<std::size_t>(-exponent - 1), '0').append(digits);
+    } else if (count <= exponent + 1) {
+        out.append(digits).append(static_cast<std::size_t>(exponent + 1 - count), '0');
+    } else {
+        out.append(digits, 0, static_cast<std::size_t>(exponent) + 1).append(".").append(digits, static_cast<std::size_t>(exponent) + 1);
+    }
+    return true;
+}
+
+// "x,y" of the next two numbers.
+bool append_pair(std::string& out, pg::Reader& reader) {
+    double x, y;
+    if (!reader.take_double(x) || !reader.take_double(y) || !append_number(out, x)) return false;
+    out += ',';
+    return append_number(out, y);
+}
+
+// "(x,y),(x,y),..." of `count` points.
+bool append_points(std::string& out, pg::Reader& reader, std::int32_t count) {
+    for (std::int32_t i = 0; i < count; ++i) {
+        out += i == 0 ? "(" : ",(";
+        if (!append_pair(out, reader)) return false;
+        out += ')';
+    }
+    return true;
+}
+
+bool append_figure(std::string& out, PgKind kind, pg::Reader& reader) {
+    double number;
+    std::int32_t count = 0;
+    std::uint8_t closed = 1;
+    switch (kind) {
+        case PgKind::point: return append_points(out, reader, 1);
+        case PgKind::box: return append_points(out, reader, 2);
+        case PgKind::lseg:
+            out += '[';
+            if (!append_points(out, reader, 2)) return false;
+            out += ']';
+            return true;
+        case PgKind::line:
+            out += '{';
+            if (!append_pair(out, reader) || !reader.take_double(number)) return false;
+            out += ',';
+            if (!append_number(out, number)) return false;
+            out += '}';
+            return true;
+        case PgKind::circle:
+            out += '<';
+            if (!append_points(out, reader, 1) || !reader.take_double(number)) return false;
+            out += ',';
+            if (!append_number(out, number)) return false;
+            out += '>';
+            return true;
+        default: break;
+    }
+    if (kind == PgKind::path && !reader.take(closed)) return false;
+    if (!reader.take(count) || count < 0 || static_cast<std::size_t>(count) > reader.left() / 16) return false;
+    out += closed ? '(' : '[';
+    if (!append_points(out, reader, count)) return false;
+    out += closed ? ')' : ']';
+    return true;
+}
+
+PyObject* geometric(PgDecoding& decoding, const PgType& type, const std::uint8_t* data, std::size_t size) {
+    pg::Reader reader(data, size);
+    std::string text;
+    if (!append_figure(text, type.kind, reader) || !reader.at_end()) {
+        return PyErr_Occurred() ? nullptr : fail_pg_bytes(decoding, type);
+    }
+    return ascii(text);
+}
+
+}  // namespace
+
+PyObject* read_pg_spelled(PgDecoding& decoding, const PgType& type, const std::uint8_t* data, std::size_t size) {
+    switch (type.kind) {
+        case PgKind::bits: return bits(decoding, type, data, size);
+        case PgKind::macaddr:
+        case PgKind::macaddr8: return mac(decoding, type, data, size);
+        case PgKind::lsn: return lsn(decoding, type, data, size);
+        case PgKind::tid: return tid(decoding, type, data, size);
+        default: return geometric(decoding, type, data, size);
+    }
+}
+
+}  // namespace barewire::walk

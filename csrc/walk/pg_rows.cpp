@@ -1,0 +1,183 @@
+// Rows from cells: one loop per shape, with the decoding of the common types inlined into it.
+#include "walk/pg_rows.h"
+
+#include <utility>
+
+#include "py/guard.h"
+#include "py/internals/dict_fill.h"
+#include "py/text_build.h"
+#include "walk/pg_decoder.h"
+#include "walk/pg_record.h"
+
+namespace barewire::walk {
+
+using py::Ref;
+
+namespace {
+
+// Values that hold no reference to anything that could refer back.
+bool is_atom(const PgType& type) noexcept {
+    switch (type.kind) {
+        case PgKind::json:
+        case PgKind::jsonb:
+        case PgKind::array:
+        case PgKind::vector:
+        case PgKind::range:
+        case PgKind::multirange:
+        case PgKind::composite:
+        case PgKind::record:
+        case PgKind::hstore: return false;
+        case PgKind::enumeration: return !type.members;
+        default: return true;
+    }
+}
+
+// Whether decoding may call functions of the user, now or when the session's settings change.
+bool may_run_user_code(const PgType& type) noexcept {
+    switch (type.kind) {
+        case PgKind::json:
+        case PgKind::jsonb:
+        case PgKind::timestamptz:
+        case PgKind::composite:
+        case PgKind::record: return true;
+        default: return type.element != nullptr && may_run_user_code(*type.element);
+    }
+}
+
+}  // namespace
+
+bool PgRowPlan::prepare(PgKinds& kinds, std::vector<Column> columns, std::vector<Ref> names) {
+    if (!kinds.resolve()) return false;
+    columns_ = std::move(columns);
+    names_ = std::move(names);
+    pattern_.reset();
+    keys_.reset();
+    pattern_tried_ = false;
+    atoms_ = true;
+    user_code_ = false;
+    for (const Column& column : columns_) {
+        atoms_ &= !column.text && is_atom(*column.type);
+        user_code_ |= column.text || may_run_user_code(*column.type);
+    }
+    return true;
+}
+
+BAREWIRE_INLINE PyObject* PgRowPlan::value(PgDecoding& decoding, const PgCells& cells, int row, std::size_t column) {
+    int length = 0;
+    const std::uint8_t* data = cells.cell(cells.source, row, static_cast<int>(column), length);
+    if (length < 0) return Ref::none().release();
+    const Column& plan = columns_[column];
+    const auto size = static_cast<std::size_t>(length);
+    if (BAREWIRE_UNLIKELY(plan.text)) return pg_decode_text(decoding, *plan.type, data, size).release();
+    if (plan.type->kind == PgKind::int4 && size == 4) return PyLong_FromLong(base::load_big<std::int32_t>(data));
+    if (plan.type->kind == PgKind::text && decoding.settings.encoding.empty()) return py::text_from_utf8(data, size, nullptr);
+    return read_pg_value(decoding, *plan.type, data, size);
+}
+
+PyObject* PgRowPlan::tuple(PgDecoding& decoding, const PgCells& cells, int row) {
+    const std::size_t count = columns_.size();
+    PyObject* made = PyTuple_New(static_cast<Py_ssize_t>(count));
+    if (BAREWIRE_UNLIKELY(made == nullptr)) return nullptr;
+    for (std::size_t i = 0; i < count; ++i) {
+        PyObject* item = value(decoding, cells, row, i);
+        if (BAREWIRE_UNLIKELY(item == nullptr)) {
+            Ref dropped = Ref::steal(made);
+            return nullptr;
+        }
+        PyTuple_SET_ITEM(made, static_cast<Py_ssize_t>(i), item);
+    }
+    if (atoms_ && count != 0) PyObject_GC_UnTrack(made);
+    return made;
+}
+
+// A dict of all names to clone, where the slots of its values can be written in place.
+bool PgRowPlan::make_pattern() {
+    pattern_tried_ = true;
+    Ref dict = Ref::steal(PyDict_New());
+    if (!dict) return false;
+    std::vector<PyObject*> keys;
+    for (Ref& name : names_) {
+        PyObject* raw = name.release();
+        PyUnicode_InternInPlace(&raw);
+        name = Ref::steal(raw);
+        keys.push_back(raw);
+        if (PyDict_SetItem(dict.get(), raw, Py_None) < 0) return false;
+    }
+    if (static_cast<std::size_t>(PyDict_GET_SIZE(dict.get())) != names_.size()) return true;  // a name stands twice
+    Ref copy = Ref::steal(PyDict_Copy(dict.get()));
+    if (!copy) return false;
+    if (py::confirm_value_slots(copy.get(), keys.data(), static_cast<Py_ssize_t>(keys.size()), Py_True)) {
+        pattern_ = std::move(dict);
+    }
+    return PyErr_Occurred() == nullptr;
+}
+
+PyObject* PgRowPlan::dict(PgDecoding& decoding, const PgCells& cells, int row) {
+    const std::size_t count = columns_.size();
+    if (BAREWIRE_UNLIKELY(!pattern_tried_) && !make_pattern()) return nullptr;
+    if (BAREWIRE_LIKELY(static_cast<bool>(pattern_))) {
+        Ref made = Ref::steal(PyDict_Copy(pattern_.get()));
+        if (!made) return nullptr;
+        py::ValueSlots slots = py::value_slots(made.get(), static_cast<Py_ssize_t>(count));
+        if (BAREWIRE_LIKELY(static_cast<bool>(slots))) {
+            for (std::size_t i = 0; i < count; ++i) {
+                PyObject* item = value(decoding, cells, row, i);
+                if (BAREWIRE_UNLIKELY(item == nullptr)) return nullptr;
+                Ref none = Ref::steal(slots[i]);
+                slots[i] = item;
+            }
+            if (!atoms_ && !PyObject_GC_IsTracked(made.get())) PyObject_GC_Track(made.get());
+            return made.release();
+        }
+    }
+    Ref made = Ref::steal(PyDict_New());
+    if (!made) return nullptr;
+    for (std::size_t i = 0; i < count; ++i) {
+        Ref item = Ref::steal(value(decoding, cells, row, i));
+        if (!item || PyDict_SetItem(made.get(), names_[i].get(), item.get()) < 0) return nullptr;
+    }
+    if (atoms_) py::untrack_dict_of_atoms(made.get());
+    return made.release();
+}
+
+PyObject* PgRowPlan::record(PgDecoding& decoding, const PgCells& cells, int row) {
+    if (BAREWIRE_UNLIKELY(!keys_)) {
+        keys_ = make_record_keys(names_);
+        if (!keys_) return nullptr;
+    }
+    const std::size_t count = columns_.size();
+    Ref made = Ref::steal(new_record(decoding.kinds, keys_.get(), static_cast<Py_ssize_t>(count)));
+    if (!made) return nullptr;
+    PyObject** values = record_values(made.get());
+    for (std::size_t i = 0; i < count; ++i) {
+        values[i] = value(decoding, cells, row, i);
+        if (BAREWIRE_UNLIKELY(values[i] == nullptr)) return nullptr;
+    }
+    if (!atoms_) PyObject_GC_Track(made.get());
+    return made.release();
+}
+
+PyObject* PgRowPlan::any(PgDecoding& decoding, const PgCells& cells, int row, PgShape shape) {
+    switch (shape) {
+        case PgShape::tuples: return tuple(decoding, cells, row);
+        case PgShape::dicts: return dict(decoding, cells, row);
+        case PgShape::records: return record(decoding, cells, row);
+        case PgShape::first: break;
+    }
+    return columns_.empty() ? Ref::none().release() : value(decoding, cells, row, 0);
+}
+
+Ref PgRowPlan::row(PgDecoding& decoding, const PgCells& cells, int row, PgShape shape) {
+    return Ref::steal(any(decoding, cells, row, shape));
+}
+
+bool PgRowPlan::append_rows(PgDecoding& decoding, const PgCells& cells, PgShape shape, PyObject* list) {
+    py::CollectorPause pause(cells.rows > 32 && !user_code_);
+    for (int row = 0; row < cells.rows; ++row) {
+        Ref made = Ref::steal(any(decoding, cells, row, shape));
+        if (BAREWIRE_UNLIKELY(!made || PyList_Append(list, made.get()) < 0)) return false;
+    }
+    return true;
+}
+
+}  // namespace barewire::walk
