@@ -37,6 +37,8 @@ const char* kind_name(Failure::Kind kind) noexcept {
         case Failure::Kind::protocol: return "protocol";
         case Failure::Kind::interrupted: return "interrupted";
         case Failure::Kind::out_of_memory: return "out_of_memory";
+        case Failure::Kind::server: return "server";
+        case Failure::Kind::refused: return "refused";
     }
     return "network";
 }

@@ -134,6 +134,8 @@ PyObject* drain(PyObject* self, PyObject*) {
     int count = 0;
     if (inner != nullptr && inner->reactor) {
         std::shared_ptr<net::Reactor> reactor = inner->reactor;  // a callback may close us
+        // What tasks submit when they go on is collected, too.
+        const net::Reactor::Turn turn(*reactor);
         WakeUps wake_ups;
         count = reactor->drain();
         // Only now: tasks that go on here may use, or close, what drain was working on.

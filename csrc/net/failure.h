@@ -20,6 +20,8 @@ struct Failure {
         protocol,              // the peer's bytes make no sense
         interrupted,           // a signal handler raised
         out_of_memory,
+        server,                // the server answered with an error, which is kept beside
+        refused,               // the layer above stopped it and knows why
     };
 
     Kind kind = Kind::none;

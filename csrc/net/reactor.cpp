@@ -78,12 +78,37 @@ bool Reactor::arm(Deadline& deadline, TimePoint when) noexcept {
 
 int Reactor::drain(int maximum) noexcept {
     if (closed_) return 0;
-    // A callback may drop the last reference from outside.
-    const std::shared_ptr<Reactor> alive = shared_from_this();
+    const Turn turn(*this);  // and a callback may drop the last reference from outside
     int calls = step_ready(maximum);
     calls += run_tasks();
     if (timer_fired_) calls += run_expired();
     return calls;
+}
+
+void Reactor::at_turn_end(TurnEnd& one) noexcept {
+    if (one.listed_ || closed_) return;
+    one.listed_ = this;
+    one.previous_turn_ = last_turn_end_;
+    one.next_turn_ = nullptr;
+    (last_turn_end_ ? last_turn_end_->next_turn_ : first_turn_end_) = &one;
+    last_turn_end_ = &one;
+    // One wake-up serves all that is collected until the loop comes to drain().
+    if (turns_ == 0 && one.previous_turn_ == nullptr) set_->wake();
+}
+
+void Reactor::forget_turn_end(TurnEnd& one) noexcept {
+    Reactor* reactor = one.listed_;
+    if (!reactor) return;
+    one.listed_ = nullptr;
+    (one.previous_turn_ ? one.previous_turn_->next_turn_ : reactor->first_turn_end_) = one.next_turn_;
+    (one.next_turn_ ? one.next_turn_->previous_turn_ : reactor->last_turn_end_) = one.previous_turn_;
+}
+
+void Reactor::end_turn() noexcept {
+    while (TurnEnd* one = first_turn_end_) {
+        forget_turn_end(*one);
+        if (!closed_) one->turn_ended();
+    }
 }
 
 int Reactor::step_ready(int maximum) noexcept {
@@ -145,6 +170,7 @@ void Reactor::close() noexcept {
     if (std::exchange(closed_, true)) return;
     lockfree::InboxNode* node = inbox_.close();
     set_->close();
+    while (first_turn_end_) forget_turn_end(*first_turn_end_);
     while (Steppable* steppable = first_) {
         unlink(*steppable);
         steppable->abandoned();

@@ -23,6 +23,24 @@ protected:
     ~Task() = default;
 };
 
+// Something to do once when the current turn of the loop ends: flushing what was collected in it. Must be forgotten before
+// it dies.
+class TurnEnd {
+public:
+    TurnEnd() noexcept = default;
+    TurnEnd(const TurnEnd&) = delete;
+    TurnEnd& operator=(const TurnEnd&) = delete;
+    virtual void turn_ended() noexcept = 0;
+
+protected:
+    ~TurnEnd() = default;
+
+private:
+    friend class Reactor;
+    Reactor* listed_ = nullptr;
+    TurnEnd *previous_turn_ = nullptr, *next_turn_ = nullptr;
+};
+
 // One per event loop. The loop watches descriptor() for reading and calls drain(). "The reactor's thread" is the thread
 // that runs the loop. Everything belongs to that thread except post() and detach(), which any thread may call. Whoever
 // posts from elsewhere holds a shared_ptr.
@@ -72,6 +90,27 @@ public:
     // What is left makes the descriptor readable again. Returns the number of callbacks made.
     int drain(int maximum = 64) noexcept;
 
+    // While one lives, a turn of the loop is open: what it does may collect work for its end. drain() opens one around
+    // itself; whoever goes on with tasks after drain() opens one around both.
+    class Turn {
+    public:
+        explicit Turn(Reactor& reactor) noexcept : reactor_(reactor.shared_from_this()) { ++reactor_->turns_; }
+        ~Turn() {
+            if (reactor_->turns_ == 1) reactor_->end_turn();
+            --reactor_->turns_;
+        }
+        Turn(const Turn&) = delete;
+        Turn& operator=(const Turn&) = delete;
+
+    private:
+        const std::shared_ptr<Reactor> reactor_;
+    };
+    bool turn_open() const noexcept { return turns_ != 0; }
+    // Calls turn_ended() once, at the end of the open turn, or in the next drain(), which is woken. Nothing happens when it is
+    // listed already or the reactor is closed.
+    void at_turn_end(TurnEnd& one) noexcept;
+    static void forget_turn_end(TurnEnd& one) noexcept;
+
     // When exactly one connection is in flight, drain() steps it at once and asks the system only if that did not finish
     // it: one system call less per operation of a lone task. On by default.
     void set_direct_step(bool on) noexcept { direct_step_ = on; }
@@ -90,6 +129,7 @@ private:
     int run_tasks() noexcept;
     int run_expired() noexcept;
     void unlink(Steppable& steppable) noexcept;
+    void end_turn() noexcept;
 
     const std::shared_ptr<PollSet> set_;
     lockfree::MpscInbox<> inbox_;
@@ -97,6 +137,8 @@ private:
     TimePoint timer_ = TimePoint::max();  // what the system's timer is set to; max: not set
     Steppable* first_ = nullptr;          // those in flight
     std::uint32_t in_flight_ = 0;
+    std::uint32_t turns_ = 0;             // open ones, nested
+    TurnEnd *first_turn_end_ = nullptr, *last_turn_end_ = nullptr;
     bool direct_step_ = true;
     bool timer_fired_ = false;
     bool closed_ = false;

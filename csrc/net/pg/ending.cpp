@@ -1,0 +1,233 @@
+// How operations end: by their last answer, by their caller, with their connection; and how a running one is cancelled.
+#include <string>
+#include <utility>
+
+#include "net/pg/connection.h"
+#include "net/pg/libpq.h"
+
+namespace barewire::net::pg {
+
+namespace {
+
+// How long an operation that nobody wants any more may still run on a connection that others share, before the server is
+// asked to cancel it: a request costs the server a process.
+constexpr auto patience = std::chrono::milliseconds(20);
+// How long the server has for stopping what was cancelled, before the connection counts as lost.
+constexpr auto answer_time = std::chrono::seconds(10);
+
+}  // namespace
+
+// --- operations --------------------------------------------------------------------------------------------------------
+
+// The last answer has come.
+void Connection::conclude(Execution& execution) noexcept {
+    if (execution.failed_ && execution.repeatable_ && !execution.repeated_ && !execution.delivered_ && !maybe_open_ &&
+        !execution.begun_ && execution.rewind()) {
+        release_statements(execution);
+        execution.error.reset();
+        execution.phase_ = Execution::Phase::start;
+        execution.items_ = 0;
+        execution.failed_ = execution.repeatable_ = false;
+        execution.repeated_ = execution.queued_ = true;
+        waiting_.push_front(execution);
+        return;
+    }
+    if (execution.failed_ && execution.begun_ && !execution.rolling_back_) {
+        execution.rolling_back_ = true;
+        if (!send_plain(execution, "ROLLBACK", Sent::rollback)) return;
+        send_sync(&execution, 0, true);
+        return;
+    }
+    finish(execution);
+}
+
+void Connection::fail(Operation& operation, Failure::Kind kind, const char* message) noexcept {
+    if (operation.failure) return;
+    operation.failure.kind = kind;
+    try {
+        operation.failure.message = message;
+    } catch (const std::bad_alloc&) {
+        // The kind says enough.
+    }
+}
+
+void Connection::finish(Operation& operation) noexcept {
+    if (operation.error && !operation.failure) {
+        const std::string_view message = operation.error.view().error_field(ErrorField::message_primary);
+        fail(operation, Failure::Kind::server, std::string(message).c_str());
+    }
+    operation.finished = true;
+    if (operation.timer_.armed() && reactor_) reactor_->disarm(operation.timer_);
+    if (paused_ == &operation) paused_ = nullptr;
+    if (barrier_ == &operation && operation.expected_ == 0) barrier_ = nullptr;
+    if (!operation.blocking_) operation.completed();
+    retire(operation);
+}
+
+// Gives a finished operation back when nothing of it is under way any more.
+void Connection::retire(Operation& operation) noexcept {
+    if (!operation.finished || !operation.held_ || operation.queued_ || operation.expected_ != 0 || exclusive_ == &operation)
+        return;
+    operation.held_ = false;
+    if (barrier_ == &operation) barrier_ = nullptr;
+    if (operation.cancel_sent_) {
+        answer_until_ = Clock::time_point::max();
+        if (watchdog_.armed() && reactor_) reactor_->disarm(watchdog_);
+    }
+    if (operation.kind == Operation::Kind::execution) release_statements(static_cast<Execution&>(operation));
+    operation.release();
+}
+
+void Connection::release_statements(Execution& execution) noexcept {
+    if (!execution.pinned_) return;
+    execution.pinned_ = false;
+    for (std::size_t i = 0; i < execution.use_count; ++i) {
+        StatementUse& use = execution.uses[i];
+        if (use.statement && !use.once) statements_.release(*use.statement);
+        use.statement = nullptr;
+    }
+}
+
+void Connection::give_up(Operation& operation, Failure&& why) noexcept {
+    if (operation.finished || !operation.held_) return;
+    if (!operation.failure) operation.failure = std::move(why);
+    operation.discarding_ = true;
+    const bool streaming = operation.queued_ && operation.kind == Operation::Kind::execution &&
+                           static_cast<Execution&>(operation).items_ != 0;
+    if (streaming) {
+        end_items(static_cast<Execution&>(operation), false);
+    } else if (operation.queued_) {
+        waiting_.remove(operation);
+        operation.queued_ = false;
+    }
+    if (!connected() || operation.finished) return;   // everything has ended
+    if (exclusive_ == &operation && stage_ == Stage::copy_in) end_copy("stopped by the client");
+    const bool running = exclusive_ == &operation || (!expected_.empty() && expected_.front().operation == &operation);
+    finish(operation);   // it stays ours while answers are due
+    if (running) cancel_soon();
+    if (!reactor_) return;
+    // What was paused or had to wait for it goes on.
+    receive();
+    receive_exclusive();
+    pump();
+    flush_later();
+    settle();
+}
+
+// --- cancelling --------------------------------------------------------------------------------------------------------
+
+// The operation that the server works on is not wanted any more.
+void Connection::cancel_soon() noexcept {
+    Operation* running = exclusive_ ? exclusive_ : expected_.empty() ? nullptr : expected_.front().operation;
+    if (!running || running->cancel_sent_) return;
+    const bool alone = exclusive_ || expected_.back().operation == running;
+    if (alone || !reactor_) {
+        cancel_running();
+    } else if (!watchdog_.armed() || paused_) {
+        reactor_->arm(watchdog_, Clock::now() + patience);
+    }
+}
+
+void Connection::cancel_running() noexcept {
+    Operation* running = exclusive_ ? exclusive_ : expected_.empty() ? nullptr : expected_.front().operation;
+    if (!running || running->cancel_sent_ || cancelling()) return;
+    running->cancel_sent_ = true;
+    cancelled_other_ = !exclusive_ && expected_.back().operation != running;
+    cancellation_ = Cancellation::start(engine_, connection_, *this, reactor_);
+    if (reactor_) reactor_->arm(watchdog_, Clock::now() + answer_time);
+    else answer_until_ = Clock::now() + answer_time;
+}
+
+void Connection::cancel() noexcept {
+    if (!connected() || cancelling()) return;
+    cancellation_ = Cancellation::start(engine_, connection_, *this, reactor_);
+}
+
+// Whether a request is under way: until it has arrived nothing new is sent, because it would be hit.
+bool Connection::cancelling() noexcept {
+    if (!cancellation_) return false;
+    if (!cancellation_->done()) return true;
+    cancellation_->forget_user();
+    cancellation_.reset();
+    return false;
+}
+
+void Connection::cancellation_done() noexcept {
+    cancellation_.reset();
+    if (!connected()) return;
+    pump();
+    flush_later();
+    settle();
+}
+
+void Connection::answer_overdue() noexcept {
+    if (!connected()) return;
+    answer_until_ = Clock::time_point::max();
+    Operation* running = exclusive_ ? exclusive_ : expected_.empty() ? nullptr : expected_.front().operation;
+    if (!running || !running->discarding_) return;
+    if (!running->cancel_sent_) {
+        cancel_running();
+        return;
+    }
+    Failure why;
+    why.kind = Failure::Kind::network_timeout;
+    why.message = "the server does not react to a cancel request";
+    lost(std::move(why));
+}
+
+// --- connections -------------------------------------------------------------------------------------------------------
+
+void Connection::lost() noexcept {
+    Failure why;
+    why.kind = Failure::Kind::network;
+    try {
+        why.message = libpq_->PQerrorMessage_(connection_);
+        while (!why.message.empty() && why.message.back() == '\n') why.message.pop_back();
+    } catch (const std::bad_alloc&) {
+        // The kind says enough.
+    }
+    lost(std::move(why));
+}
+
+void Connection::lost(Failure&& why) noexcept {
+    if (broken_) return;
+    broken_ = std::move(why);
+    if (reactor_ && wanted_ != Want::done) reactor_->end(*this);
+    wanted_ = Want::done;
+    watching_ = false;
+    Reactor::detach(*this);
+    if (watchdog_.armed() && reactor_) reactor_->disarm(watchdog_);
+    answer_until_ = Clock::time_point::max();
+    end_all(broken_, true);
+    if (observer) observer->lost(broken_);
+    if (!told_ && reactor_) reactor_->at_turn_end(*this);
+}
+
+void Connection::end_all(const Failure& why, bool tell) noexcept {
+    paused_ = barrier_ = nullptr;
+    tagged_part_.reset();
+    forgetting_.clear();
+    const auto end = [&](Operation& operation) {
+        fail(operation, operation.error ? Failure::Kind::server : why.kind, why.message.c_str());
+        if (!tell) operation.blocking_ = true;   // nobody is there to be told
+        if (operation.finished) retire(operation);
+        else finish(operation);
+    };
+    Operation* exclusive = std::exchange(exclusive_, nullptr);
+    stage_ = Stage::none;
+    while (!expected_.empty()) {
+        Operation* operation = expected_.front().operation;
+        expected_.pop_front();
+        if (!operation) continue;
+        --operation->expected_;
+        if (operation->expected_ == 0 && !operation->queued_) end(*operation);
+    }
+    while (Operation* operation = waiting_.first()) {
+        waiting_.remove(*operation);
+        operation->queued_ = false;
+        end(*operation);
+    }
+    if (exclusive) end(*exclusive);
+}
+
+}  // namespace barewire::net::pg
