@@ -36,7 +36,7 @@ class Codec(Case):
     target_seconds = 0.2
     repetitions = 25
     quick_repetitions = 7
-    needs_server = False
+    server = None
 
     def __init__(self, operation: str, shape: str, demand: float | None) -> None:
         self.name = f"codec/{operation}/{shape}"

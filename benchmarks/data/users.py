@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bson import ObjectId
+if TYPE_CHECKING:
+    from bson import ObjectId
 
 CITIES = ("Amsterdam", "Berlin", "Lisbon", "Prague", "Vienna")
 
@@ -27,6 +28,8 @@ def users(count: int) -> list[dict[str, Any]]:
 
 def identifier(index: int) -> ObjectId:
     """A fixed ``_id`` for user ``index``, so that every peer can ask for the same documents."""
+    from bson import ObjectId  # here: processes of peers that know nothing of MongoDB make users too
+
     return ObjectId(b"\x65\x00\x00\x00bench" + index.to_bytes(3, "big"))
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from .peers import ASYNC_INCUMBENTS
 
-Quantity = Literal["wall", "cpu", "peak_memory"]
+Quantity = Literal["wall", "cpu", "p99", "peak_memory"]
 Sense = Literal["faster", "at_most"]
 
 
@@ -40,6 +40,12 @@ def faster_than_both(wall: float, cpu: float | None = None, peer: str = "barewir
     return faster(peer, ASYNC_INCUMBENTS, wall, cpu)
 
 
-def near_native(*peers: str, threshold: float | None = 1.05) -> list[Bar]:
+def at_most(peer: str, against: tuple[str, ...] | str, **demands: float) -> list[Bar]:
+    """Bars the other way round, by quantity: ``at_most("ours", "theirs", wall=0.5, cpu=0.3)``."""
+    others = (against,) if isinstance(against, str) else against
+    return [Bar(peer, others, quantity, value, "at_most") for quantity, value in demands.items()]  # type: ignore[arg-type]
+
+
+def near_native(*peers: str, threshold: float | None = 1.05, native: str = "native") -> list[Bar]:
     """Wall of ``peers`` at most ``threshold`` times that of the native floor; None only states the ratio."""
-    return [Bar(peer, ("native",), "wall", threshold, "at_most") for peer in peers]
+    return [Bar(peer, (native,), "wall", threshold, "at_most") for peer in peers]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from .bars import Bar
 
 if TYPE_CHECKING:
-    from .stage import Stage
     from .peers import Peer
+    from .stage import Stage
 
 MONGO_PEERS = ("pymongo", "pymongo-async", "motor", "barewire", "barewire-async", "native")
 
@@ -44,12 +44,15 @@ class Case:
     target_seconds: float = 0.25
     repetitions: int = 15
     quick_repetitions: int = 5
-    needs_server: bool = True
+    #: the kind of server it asks; None for none
+    server: Literal["mongo", "postgres"] | None = "mongo"
     #: a new process for every run, so that its peak memory belongs to the run alone
     fresh_process: bool = False
     #: program in benchmarks/cpp and the operation and size it is asked for
     native: tuple[str, int] | None = None
-    #: name of the collection the peers get
+    #: how many connections an asyncio peer of PostgreSQL gets; None: one, not in a list
+    connection_count: int | None = None
+    #: name of the collection or table the peers get
     collection: str = "users"
 
     # -- controller side -------------------------------------------------------------------------------------------
@@ -83,6 +86,10 @@ class Case:
 
     def run_local(self, peer: "Peer", work: Work) -> Any:
         raise NotImplementedError(f"{self.name} has no local form")
+
+    def latencies(self, result: Any) -> list[int] | None:
+        """Nanoseconds of every single operation of a run, where the case keeps them."""
+        return None
 
     def outcome(self, peer: "Peer", work: Work, result: Any) -> dict[str, Any]:
         """What the peer produced, reduced to something that can be compared across peers."""

@@ -37,13 +37,14 @@ def find_case(name: str) -> Case:
 
 
 def select(patterns: list[str]) -> list[Case]:
-    """Cases whose name is a pattern or begins with ``pattern/``; all for no pattern. Raises LookupError if none fits."""
+    """Cases whose name is a pattern or begins with ``pattern/``, or that ask the kind of server called so; all for no
+    pattern. Raises LookupError if none fits."""
     everything = all_cases()
     if not patterns or patterns == ["all"]:
         return list(everything.values())
     chosen: dict[str, Case] = {}
     for pattern in patterns:
-        fits = [case for name, case in everything.items() if name == pattern or name.startswith(pattern + "/")]
+        fits = [case for name, case in everything.items() if pattern in (name, case.server) or name.startswith(pattern + "/")]
         if not fits:
             raise LookupError(f"no case {pattern!r}; known: {', '.join(everything)}")
         chosen.update((case.name, case) for case in fits)

@@ -22,7 +22,7 @@ _CPU = "#00000038"
 def _colour(peer: str) -> str:
     if PEERS[peer].ours:
         return _OURS
-    return _NATIVE if PEERS[peer].kind == "native" or peer == "source" else _OTHERS
+    return _NATIVE if PEERS[peer].kind in ("native", "program") or peer == "source" else _OTHERS
 
 
 def _draw(axes: Axes, case: CaseResult) -> None:
@@ -62,11 +62,12 @@ def draw(run: Run, file: Path) -> None:
     for axes in list(grid.flat)[len(cases):]:
         axes.set_visible(False)
     python = run.environment.get("python", {})
-    server = run.environment.get("server") or {}
+    named = (("mongod", run.environment.get("server")), ("PostgreSQL", run.environment.get("postgres")))
+    servers = ", ".join(f"{name} {server['version']}" for name, server in named if server)
     figure.suptitle(
         f"Median wall time, lower is better (thin bar: CPU of the client process; factor: against the fastest "
         f"driver in the run)\nCPython {python.get('version')}, "
-        f"{'mongod ' + server['version'] if server else 'no server'}",
+        f"{servers or 'no server'}",
         fontsize=9, x=0.01, ha="left",
     )
     figure.savefig(file, dpi=130)

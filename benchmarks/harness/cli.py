@@ -19,18 +19,23 @@ from .progress import RichWatcher
 from .report import show
 from .runner import Options, run_case
 from .server import describe_server, mongo_server
+from .server_postgres import describe_postgres, postgres_server
 from .stage import Stage
+from .stage_postgres import PostgresStage
+
+Stages = dict[str, "Stage | PostgresStage"]
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure Barewire against its peers.")
     commands = parser.add_subparsers(dest="command", required=True)
-    run = commands.add_parser("run", help="run cases (a name, or the part before its slash; 'all' for all)")
+    run = commands.add_parser("run", help="run cases (a name, or the part before its slash; 'mongo', 'postgres', 'all')")
     run.add_argument("cases", nargs="+", metavar="CASE")
     amount = run.add_mutually_exclusive_group()
     amount.add_argument("--quick", action="store_true", help="fewer and shorter repetitions")
     amount.add_argument("--repetitions", type=int, metavar="N")
     run.add_argument("--mongo", metavar="URI", help="a running server; without it an embedded one is started")
+    run.add_argument("--postgres", metavar="CONNINFO", help="the same for PostgreSQL; its user must be a superuser")
     run.add_argument("--json", type=Path, metavar="FILE", help="save the run")
     run.add_argument("--loop", choices=("asyncio", "uvloop"), default="asyncio", help="event loop of asyncio peers")
     run.add_argument("--peers", metavar="A,B", help=f"only these of: {', '.join(PEERS)}")
@@ -51,15 +56,18 @@ def _run(arguments: argparse.Namespace, console: Console) -> int:
         raise LookupError(f"no peer {unknown[0]!r}; known: {', '.join(PEERS)}")
     options = Options(quick=arguments.quick, repetitions=arguments.repetitions, loop=arguments.loop, peers=peers)
     with contextlib.ExitStack() as stack:
-        stage = None
-        server = None
-        if any(case.needs_server for case in cases):
+        stages: Stages = {}
+        servers = {}
+        if any(case.server == "mongo" for case in cases):
             uri = stack.enter_context(mongo_server(arguments.mongo))
-            server = describe_server(uri)
-            options.server_pid = server["pid"]
-            stage = stack.enter_context(contextlib.closing(Stage(uri)))
-        run = results.Run(describe(server))
-        _run_all(run, cases, stage, options, console, arguments.json)
+            servers["server"] = describe_server(uri)
+            stages["mongo"] = stack.enter_context(contextlib.closing(Stage(uri, servers["server"]["pid"])))
+        if any(case.server == "postgres" for case in cases):
+            conninfo = stack.enter_context(postgres_server(arguments.postgres))
+            servers["postgres"] = describe_postgres(conninfo)
+            stages["postgres"] = stack.enter_context(contextlib.closing(PostgresStage(conninfo, servers["postgres"]["pid"])))
+        run = results.Run(describe(servers))
+        _run_all(run, cases, stages, options, console, arguments.json)
         run.environment["machine"]["load_average_after"] = list(os.getloadavg())
     if arguments.json:
         results.save(run, arguments.json)
@@ -68,11 +76,11 @@ def _run(arguments: argparse.Namespace, console: Console) -> int:
 
 
 def _run_all(
-    run: results.Run, cases: list[Case], stage: Stage | None, options: Options, console: Console, file: Path | None
+    run: results.Run, cases: list[Case], stages: Stages, options: Options, console: Console, file: Path | None
 ) -> None:
     with RichWatcher(console, len(cases)) as watcher:
         for case in cases:
-            run.cases.append(run_case(case, stage if case.needs_server else None, options, watcher))
+            run.cases.append(run_case(case, stages[case.server] if case.server else None, options, watcher))
             if file is not None:
                 results.save(run, file)  # after every case: what is done is kept whatever happens next
             if run.cases[-1].interrupted:

@@ -1,4 +1,4 @@
-"""Opens the client of one peer inside its own process. Nothing is timed here."""
+"""Opens the MongoDB client of one peer inside its own process. Nothing is timed here."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import importlib
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+from .case import Case
 from .peers import Missing, Peer
 
 
-def _attribute(module: str, name: str) -> Any:
+def attribute(module: str, name: str) -> Any:
     try:
         return getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:
@@ -28,33 +29,35 @@ def check_c_extensions() -> None:
 
 def accelerate() -> None:
     """Put Barewire's codec under the installed PyMongo."""
-    _attribute("barewire.bson", "accelerate")()
+    attribute("barewire.bson", "accelerate")()
 
 
 @contextlib.contextmanager
-def open_blocking(peer: Peer, uri: str) -> Iterator[Any]:
-    """A blocking client with PyMongo's API; raises Missing where the peer is not installed."""
-    factory = _attribute("barewire.mongo" if peer.ours and not peer.accelerated else "pymongo", "MongoClient")
+def open_blocking(peer: Peer, case: Case, uri: str, database: str) -> Iterator[Any]:
+    """A connected collection with PyMongo's API; raises Missing where the peer is not installed."""
+    factory = attribute("barewire.mongo" if peer.ours and not peer.accelerated else "pymongo", "MongoClient")
     if peer.accelerated:
         accelerate()
     client = factory(uri)
     try:
-        yield client
+        client.admin.command("ping")
+        yield client[database][case.collection]
     finally:
         client.close()
 
 
 @contextlib.asynccontextmanager
-async def open_asyncio(peer: Peer, uri: str) -> AsyncIterator[Any]:
-    """An asyncio client with PyMongo Async's or Motor's API; raises Missing where the peer is not installed."""
+async def open_asyncio(peer: Peer, case: Case, uri: str, database: str) -> AsyncIterator[Any]:
+    """A connected collection with PyMongo Async's or Motor's API; raises Missing where the peer is not installed."""
     if peer.name == "motor":
-        client = _attribute("motor.motor_asyncio", "AsyncIOMotorClient")(uri)
+        client = attribute("motor.motor_asyncio", "AsyncIOMotorClient")(uri)
     elif peer.ours:
-        client = _attribute("barewire.mongo", "AsyncMongoClient")(uri)
+        client = attribute("barewire.mongo", "AsyncMongoClient")(uri)
     else:
-        client = _attribute("pymongo", "AsyncMongoClient")(uri)
+        client = attribute("pymongo", "AsyncMongoClient")(uri)
     try:
-        yield client
+        await client.admin.command("ping")
+        yield client[database][case.collection]
     finally:
         closed = client.close()
         if closed is not None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from .paths import without_folders
 
-DISTRIBUTIONS = ("pymongo", "motor", "uvloop", "barewire", "numpy", "scipy")
+DISTRIBUTIONS = ("pymongo", "motor", "psycopg", "psycopg-binary", "asyncpg", "sqlalchemy", "uvloop", "barewire", "numpy", "scipy")
 
 
 def _first_line(file: str, prefix: str) -> str | None:
@@ -75,6 +75,14 @@ def machine() -> dict[str, Any]:
     }
 
 
+def _libpq_of_psycopg() -> int | None:
+    try:
+        import psycopg
+    except ImportError:
+        return None
+    return psycopg.pq.version()
+
+
 def libraries() -> dict[str, Any]:
     import bson
     import pymongo
@@ -84,6 +92,8 @@ def libraries() -> dict[str, Any]:
         "bson_c_extension": bson.has_c(),
         "pymongo_c_extension": pymongo.has_c(),
         "libmongoc": _output("pkg-config", "--modversion", "libmongoc-1.0"),
+        "libpq": _output("pkg-config", "--modversion", "libpq"),
+        "libpq_of_psycopg": _libpq_of_psycopg(),
         "compiler": (_output("c++", "--version") or "").split("\n")[0] or None,
         "barewire_module": _barewire(),
     }
@@ -97,7 +107,7 @@ def revision() -> dict[str, Any]:
     }
 
 
-def describe(server: dict[str, Any] | None) -> dict[str, Any]:
-    """All of it; ``server`` comes from server.py, None when no case needed one."""
+def describe(servers: dict[str, Any]) -> dict[str, Any]:
+    """All of it; ``servers`` holds what server.py ("server") and server_postgres.py ("postgres") say, if a case needed them."""
     found = {"python": interpreter(), "machine": machine(), "libraries": libraries(), "revision": revision()}
-    return without_folders({**found, "server": server})
+    return without_folders({**found, "server": None, **servers})

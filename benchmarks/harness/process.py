@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from .case import Case, Work
 from .clocks import Sample
 from .peers import Missing, Peer
+from .program import ProgramProcess
 from .worker import Assignment
 
 
@@ -141,10 +142,12 @@ def _end(process: subprocess.Popen) -> None:
 
 def start(peer: Peer, case: Case, assignment: Assignment) -> PeerProcess:
     """Starts the process of ``peer`` for ``case``; raises Missing or PeerFailed."""
+    if peer.kind == "program":
+        return ProgramProcess(peer, case, assignment)
     if peer.kind != "native":
         return PythonProcess(assignment)
     if case.native is None:
         raise Missing("this case has no native program")
     from .native_build import native_program
 
-    return NativeProcess(os.fspath(native_program()), case, assignment)
+    return NativeProcess(os.fspath(native_program(peer.server)), case, assignment)

@@ -15,7 +15,7 @@ from .statistics import ratio_of_medians
 
 def _rival(case: CaseResult) -> str | None:
     """The fastest peer that is neither ours nor native: what the ratio column divides by."""
-    others = tuple(n for n in case.peers if not PEERS[n].ours and PEERS[n].kind != "native" and n != "source")
+    others = tuple(n for n in case.peers if not PEERS[n].ours and PEERS[n].kind in ("blocking", "asyncio", "local") and n != "source")
     return best(case, others, "wall")
 
 
@@ -31,14 +31,16 @@ def case_table(case: CaseResult) -> Table:
         caption_justify="left",
     )
     table.add_column("peer", no_wrap=True)
-    for heading in ("wall median", "min–max", "p10", "client CPU", "server CPU", "peak", "faster", "95 %", "CPU"):
+    single = any(values(case, name, "p99") for name in case.peers)
+    headings = ["wall median", "min–max", "p10", "client CPU", "server CPU", "peak", "faster", "95 %", "CPU"]
+    for heading in headings + (["one: p50", "p99"] if single else []):
         table.add_column(heading, justify="right")
     table.add_column("correct")
     rival = _rival(case)
     for name, peer in case.peers.items():
         wall = summary(case, name, "wall")
         if wall is None:
-            table.add_row(name, *[""] * 9, peer.status if peer.status != "measured" else "not run")
+            table.add_row(name, *[""] * (11 if single else 9), peer.status if peer.status != "measured" else "not run")
             continue
         unit = units.time_unit(wall.median)
         cpu, server = summary(case, name, "cpu"), summary(case, name, "server")
@@ -59,9 +61,15 @@ def case_table(case: CaseResult) -> Table:
             units.time(server.median) if server else "",
             units.memory(max(peak)) if peak else "",
             *ratios,
+            *([_median_time(case, name, "p50"), _median_time(case, name, "p99")] if single else []),
             f"yes ({wall.repetitions})",
         )
     return table
+
+
+def _median_time(case: CaseResult, peer: str, quantity: str) -> str:
+    found = summary(case, peer, quantity)
+    return units.time(found.median) if found else ""
 
 
 def verdict_row(case: CaseResult, verdict: Verdict) -> tuple[str, ...]:
@@ -99,11 +107,16 @@ def conditions(run: Run) -> str:
         f"CPython {python.get('version')} built {optimised} profile-guided optimisation; {machine.get('processor')}, "
         f"{machine.get('usable_cores')} cores, load {machine.get('load_average', ['?'])[0]}, {machine.get('kernel')}",
         ", ".join(f"{name} {libraries.get(name)}" for name in ("pymongo", "motor", "uvloop", "libmongoc"))
+        + "".join(f", {name} {libraries[name]}" for name in ("psycopg", "asyncpg", "libpq_of_psycopg") if libraries.get(name))
         + f", barewire {(libraries.get('barewire_module') or {}).get('version')}, bson C extension {libraries.get('bson_c_extension')}",
     ]
     if server:
         lines.append(f"mongod {server.get('version')}, {server.get('topology')}, {server.get('write_concern')}, "
                      f"server CPU clock {'read' if server.get('cpu_clock') else 'not readable'}")
+    if postgres := run.environment.get("postgres"):
+        settings = ", ".join(f"{name} {value}" for name, value in postgres["settings"].items())
+        lines.append(f"PostgreSQL {postgres['version']}, {postgres['connection']}, {settings}, "
+                     f"server CPU clock {'read' if postgres['cpu_clock'] else 'not readable'}")
     lines.append(f"revision {str((run.environment.get('revision') or {}).get('commit'))[:12]}")
     return "\n".join(lines)
 

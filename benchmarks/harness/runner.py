@@ -15,8 +15,10 @@ from .clocks import Sample
 from .correctness import difference
 from .peers import PEERS, Missing
 from .process import PeerFailed, PeerProcess
+from .program import ProgramFailed
 from .results import CaseResult, PeerResult
-from .stage import DATABASE, Stage
+from .stage import Stage
+from .stage_postgres import PostgresStage
 from .worker import Assignment
 
 
@@ -36,7 +38,6 @@ class Options:
     repetitions: int | None = None
     loop: str = "asyncio"
     peers: tuple[str, ...] | None = None
-    server_pid: int | None = None
 
     def repetitions_of(self, case: Case) -> int:
         return self.repetitions or (case.quick_repetitions if self.quick else case.repetitions)
@@ -52,7 +53,7 @@ def order_of(peers: list[str], repetition: int) -> list[str]:
 
 
 class _CaseRun:
-    def __init__(self, case: Case, stage: Stage | None, options: Options) -> None:
+    def __init__(self, case: Case, stage: Stage | PostgresStage | None, options: Options) -> None:
         self.case, self.stage, self.options = case, stage, options
         names = [name for name in case.peers if options.peers is None or name in options.peers]
         self.result = CaseResult(
@@ -77,8 +78,8 @@ class _CaseRun:
     def start(self, name: str) -> bool:
         assignment = Assignment(self.case.name, name, loop=self.options.loop)
         if self.stage is not None:
-            assignment.uri, assignment.database = self.stage.uri, DATABASE
-            assignment.server_pid = self.options.server_pid
+            assignment.uri, assignment.database = self.stage.uri, self.stage.name
+            assignment.server_pid = self.stage.server_pid
         try:
             self.processes[name] = process.start(PEERS[name], self.case, assignment)
             return True
@@ -105,7 +106,7 @@ class _CaseRun:
             sample, outcome = self.processes[name].run(work)
             if self.stage is not None:
                 outcome = {**outcome, **self.case.after(self.stage, PEERS[name], work)}
-        except PeerFailed as error:
+        except (PeerFailed, ProgramFailed) as error:
             self.result.peers[name].reject("failed", str(error))
             self.stop(name)
             return None
@@ -146,7 +147,7 @@ class _CaseRun:
         return count
 
 
-def run_case(case: Case, stage: Stage | None, options: Options, watcher: Watcher) -> CaseResult:
+def run_case(case: Case, stage: Stage | PostgresStage | None, options: Options, watcher: Watcher) -> CaseResult:
     """Run ``case`` and return what was measured; on Ctrl-C what was measured so far, marked as interrupted.
 
     One warm-up repetition is dropped. It and the last repetition check contents thoroughly, the others the cheap

@@ -1,4 +1,4 @@
-"""The server under the cases: the one the user names, or an embedded one. No case runs here."""
+"""The MongoDB server under the cases: the one the user names, or an embedded one. No case runs here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The controller's view of the server: its client, the benchmark database and the fixtures. No peer runs here."""
+"""The controller's view of a MongoDB server: its client, the benchmark database and the fixtures. No peer runs here."""
 
 from __future__ import annotations
 
@@ -17,8 +17,11 @@ DATABASE = "barewire_benchmarks"
 class Stage:
     """Brings collections into a known state and reads them back, always through PyMongo."""
 
-    def __init__(self, uri: str) -> None:
+    name = DATABASE
+
+    def __init__(self, uri: str, server_pid: int | None = None) -> None:
         self.uri = uri
+        self.server_pid = server_pid
         self.client: pymongo.MongoClient[dict[str, Any]] = pymongo.MongoClient(uri)
         self.database = self.client[DATABASE]
 

@@ -15,6 +15,8 @@ QUANTITIES: dict[str, Callable[[Sample], float | None]] = {
     "wall": lambda sample: sample.wall_ns / sample.count,
     "cpu": lambda sample: sample.cpu_ns / sample.count,
     "server": lambda sample: None if sample.server_ns is None else sample.server_ns / sample.count,
+    "p50": lambda sample: sample.p50_ns,
+    "p99": lambda sample: sample.p99_ns,
     "peak_memory": lambda sample: sample.peak_memory,
 }
 

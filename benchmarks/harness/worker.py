@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import importlib
 import signal
 import sys
 import traceback
@@ -16,7 +17,7 @@ from typing import Any
 
 from .case import Case, Work
 from .catalogue import find_case
-from .clients import accelerate, check_c_extensions, open_asyncio, open_blocking
+from .clients import accelerate
 from .clocks import Stopwatch
 from .peers import PEERS, Missing, Peer
 
@@ -39,6 +40,9 @@ def _failure(error: BaseException) -> tuple[str, str]:
 
 def _answer(case: Case, peer: Peer, work: Work, result: Any, watch: Stopwatch) -> tuple[str, Any, dict[str, Any]]:
     sample = watch.sample(work.count)
+    if latencies := sorted(case.latencies(result) or ()):
+        sample.p50_ns = latencies[len(latencies) // 2]
+        sample.p99_ns = latencies[len(latencies) * 99 // 100]
     return "sample", sample, case.outcome(peer, work, result)
 
 
@@ -50,23 +54,26 @@ def serve_blocking(pipe: Connection, case: Case, peer: Peer, assignment: Assignm
         case.setup(peer, None)
         _loop_blocking(pipe, case, peer, None, None)
         return
-    with open_blocking(peer, assignment.uri) as client:
-        collection = client[assignment.database][case.collection]
-        case.setup(peer, collection)
-        client.admin.command("ping")
-        _loop_blocking(pipe, case, peer, collection, assignment.server_pid)
+    with _openers(peer).open_blocking(peer, case, assignment.uri, assignment.database) as target:
+        case.setup(peer, target)
+        _loop_blocking(pipe, case, peer, target, assignment.server_pid)
 
 
-def _loop_blocking(pipe: Connection, case: Case, peer: Peer, collection: Any, server_pid: int | None) -> None:
+def _openers(peer: Peer) -> Any:
+    """The module that opens this kind of peer; only that one is imported here."""
+    return importlib.import_module("benchmarks.harness.clients_postgres" if peer.server == "postgres" else "benchmarks.harness.clients")
+
+
+def _loop_blocking(pipe: Connection, case: Case, peer: Peer, target: Any, server_pid: int | None) -> None:
     pipe.send(("ready",))
     while (work := pipe.recv()) is not None:
         try:
             work.input = case.load(peer, work)
             with Stopwatch(server_pid) as watch:
-                if collection is None:
+                if target is None:
                     result = case.run_local(peer, work)
                 else:
-                    result = case.run_blocking(peer, collection, work)
+                    result = case.run_blocking(peer, target, work)
             pipe.send(_answer(case, peer, work, result, watch))
         except Exception as error:  # reported to the controller, which drops the peer
             pipe.send(_failure(error))
@@ -74,16 +81,15 @@ def _loop_blocking(pipe: Connection, case: Case, peer: Peer, collection: Any, se
 
 async def serve_asyncio(pipe: Connection, case: Case, peer: Peer, assignment: Assignment) -> None:
     """Asyncio peers; between requests the loop keeps running, so heartbeats go on as in a real program."""
-    async with open_asyncio(peer, assignment.uri) as client:
-        collection = client[assignment.database][case.collection]
-        case.setup(peer, collection)
-        await client.admin.command("ping")
+    opened = _openers(peer).open_asyncio(peer, case, assignment.uri, assignment.database)
+    async with opened as target:
+        case.setup(peer, target)
         pipe.send(("ready",))
         while (work := await _receive(pipe)) is not None:
             try:
                 work.input = case.load(peer, work)
                 with Stopwatch(assignment.server_pid) as watch:
-                    result = await case.run_asyncio(peer, collection, work)
+                    result = await case.run_asyncio(peer, target, work)
                 pipe.send(_answer(case, peer, work, result, watch))
             except Exception as error:  # reported to the controller, which drops the peer
                 pipe.send(_failure(error))
@@ -124,7 +130,7 @@ def main(descriptor: int) -> None:
     try:
         assignment: Assignment = pipe.recv()
         case, peer = find_case(assignment.case), PEERS[assignment.peer]
-        check_c_extensions()
+        _openers(peer).check_c_extensions()
         if peer.kind == "asyncio":
             _run_asyncio(serve_asyncio(pipe, case, peer, assignment), assignment.loop)
         else:

@@ -31,11 +31,11 @@ def test_every_peer_gives_the_same_and_the_servers_time_is_read(mongo_uri: str) 
         absent = {"native"}  # a machine without libmongoc's headers measures without the floor
     uri = with_write_concern(mongo_uri)
     server = describe_server(uri)
-    stage = Stage(uri)
+    stage = Stage(uri, server["pid"])
     try:
         for name in CASES:
             case = find_case(name)
-            result = run_case(case, stage, Options(quick=True, repetitions=1, server_pid=server["pid"]), Quiet())
+            result = run_case(case, stage, Options(quick=True, repetitions=1), Quiet())
             states = {peer: (found.status, found.reason) for peer, found in result.peers.items()}
             assert {peer for peer, (status, _) in states.items() if status != "measured"} == absent, (name, states)
             for found in result.peers.values():

@@ -32,7 +32,7 @@ class Quiet:
 class Counting(Case):
     name, question = "counting", "Does it count?"
     peers = ("pymongo", "motor", "barewire-async")
-    needs_server = False
+    server = None
     repetitions = 4
 
 

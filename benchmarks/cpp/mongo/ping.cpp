@@ -1,5 +1,5 @@
 // Floor of a round trip that does nothing.
-#include "process.h"
+#include "session.h"
 
 namespace floor_bench {
 

@@ -5,7 +5,7 @@
 
 #include <memory>
 
-#include "process.h"
+#include "session.h"
 
 namespace floor_bench {
 
