@@ -52,8 +52,8 @@ bool timers_can_wait(PyObject* loop) noexcept {
 
 }  // namespace
 
-bool idle_but_for(PyObject* loop, const InPlace& in_place, const net::Reactor& reactor) noexcept {
-    if (in_place.selector < 0 || reactor.in_flight() != 1 || !names().complete()) return false;
+bool idle_but_for(PyObject* loop, const InPlace& in_place, net::Reactor& reactor) noexcept {
+    if (in_place.selector < 0 || reactor.in_flight() > 1 || !names().complete()) return false;
     if (PyObject_Size(in_place.ready.get()) != 0) {
         PyErr_Clear();
         return false;
@@ -69,7 +69,9 @@ bool idle_but_for(PyObject* loop, const InPlace& in_place, const net::Reactor& r
     // A task that has been cancelled by itself learns of it where it would be suspended.
     if (reinterpret_cast<PyObject*>(task.type()) != in_place.task_type.get()) return false;
     if (attribute(task.get(), names().must_cancel.get()).get() != Py_False) return false;
-    return timers_can_wait(loop);
+    if (!timers_can_wait(loop)) return false;
+    reactor.end_turn();
+    return reactor.in_flight() == 1;
 }
 
 bool runs_here(PyObject* loop) noexcept {

@@ -18,9 +18,9 @@ struct InPlace {
     int selector = -1;      // descriptor of the loop's epoll set; -1: never wait in place
 };
 
-// True when events of the reactor alone may be waited for and served here and now: exactly one operation is in flight, and the
-// loop would go to sleep if the calling task were suspended. Errors are swallowed: false.
-bool idle_but_for(PyObject* loop, const InPlace& in_place, const net::Reactor& reactor) noexcept;
+// True when events of the reactor alone may be waited for and served here and now: exactly one connection is in flight, and the
+// loop would go to sleep if the calling task were suspended; the reactor's turn has then been ended. Errors are swallowed: false.
+bool idle_but_for(PyObject* loop, const InPlace& in_place, net::Reactor& reactor) noexcept;
 
 // Whether `loop`, one that may wait in place, runs on this thread: without a call, where asyncio.get_running_loop() asks for the
 // process's id each time. False when in doubt.

@@ -247,10 +247,11 @@ void serve_in_place(PyObject* loop, PyObject* pending) {
     Registry& all = registry();
     if (loop != all.last_loop || WakeUps::left()) return;
     LoopReactor* inner = all.last->inner;
-    if (!inner->reactor || !idle_but_for(loop, inner->in_place, *inner->reactor)) return;
     const std::shared_ptr<net::Reactor> reactor = inner->reactor;  // other threads run meanwhile
     const Ref held = Ref::share(pending);
-    while (!pending_done(pending) && !reactor->closed()) {
+    // Asked anew after each drain: it may have made other tasks ready, for a connection can carry operations of several.
+    while (reactor && inner->reactor == reactor && !pending_done(pending) && idle_but_for(loop, inner->in_place, *reactor) &&
+           !pending_done(pending)) {
         net::SoleEvent seen;
         {
             py::WithoutGil released;

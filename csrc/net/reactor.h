@@ -110,6 +110,8 @@ public:
     // listed already or the reactor is closed.
     void at_turn_end(TurnEnd& one) noexcept;
     static void forget_turn_end(TurnEnd& one) noexcept;
+    // What was collected for the end of the turn is done now: nobody else is going to add to it.
+    void end_turn() noexcept;
 
     // When exactly one connection is in flight, drain() steps it at once and asks the system only if that did not finish
     // it: one system call less per operation of a lone task. On by default.
@@ -129,7 +131,6 @@ private:
     int run_tasks() noexcept;
     int run_expired() noexcept;
     void unlink(Steppable& steppable) noexcept;
-    void end_turn() noexcept;
 
     const std::shared_ptr<PollSet> set_;
     lockfree::MpscInbox<> inbox_;
