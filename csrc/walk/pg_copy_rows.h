@@ -51,7 +51,8 @@ private:
     bool extra_keys_;
 };
 
-// The same rows as one array per column. Columns whose type is an array have no such form: unnest() would flatten them.
+// The same rows as one array per column, for unnest($1, ...) in FROM. Columns whose type is an array or a composite have no
+// such form: unnest() would take the values themselves apart.
 class PgColumnWriter {
 public:
     PgColumnWriter(std::vector<PgColumn> columns, bool extra_keys);

@@ -51,10 +51,7 @@ PyObject* read_pg_value(PgDecoding& decoding, const PgType& type, const std::uin
             return PyFloat_FromDouble(std::bit_cast<double>(load_big<std::uint64_t>(data)));
         case PgKind::text:
         case PgKind::byte_char:
-            if (BAREWIRE_LIKELY(decoding.settings.encoding.empty())) {
-                PyObject* text = py::text_from_utf8(data, size, nullptr);
-                if (BAREWIRE_LIKELY(text != nullptr)) return text;
-            }
+            if (BAREWIRE_LIKELY(decoding.settings.encoding.empty())) return py::text_from_utf8(data, size, nullptr);
             return read_pg_text(decoding, data, size);
         case PgKind::bytea:
         case PgKind::opaque:
