@@ -41,8 +41,11 @@ def main() -> None:
     with psycopg.connect(sys.argv[1]) as connection:
         rows = connection.execute(QUERY).fetchall()
         release = connection.info.server_version // 10000
+    known = {row[0] for row in rows}
     entries = []
     for oid, name, variety, element, array_oid, is_array in rows:
+        if is_array and element not in known:
+            continue  # of rows of the catalogue's tables, which are looked up like any table's
         if is_array and name not in KINDS:
             kind = "array"
         else:
