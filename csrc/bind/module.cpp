@@ -16,7 +16,6 @@ namespace barewire::bind {
 namespace {
 
 constexpr Feature features[] = {
-    // one entry per feature: &add_codec, &add_engine, ...
     &add_codec_encode,
     &add_codec_decode,
     &add_codec_accel,
@@ -32,7 +31,7 @@ constexpr Feature features[] = {
 int execute(PyObject* module) {
     auto* state = new (PyModule_GetState(module)) ModuleState();
     for (Feature feature : features) {
-        if (feature != nullptr && !feature(module, *state)) return -1;
+        if (!feature(module, *state)) return -1;
     }
     return 0;
 }

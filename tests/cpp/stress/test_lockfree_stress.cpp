@@ -1,10 +1,9 @@
-// Stack, ring and inbox under several threads: for ThreadSanitizer.
+// Stack and inbox under several threads: for ThreadSanitizer.
 #include <atomic>
 #include <thread>
 #include <vector>
 
 #include "lockfree/mpsc_inbox.h"
-#include "lockfree/mpsc_ring.h"
 #include "lockfree/tagged_stack.h"
 #include "support/catch.h"
 
@@ -48,38 +47,6 @@ TEST_CASE("stack stress: an index has one owner at a time", "[stress]") {
     std::uint32_t left = 0;
     while (stack.pop(link) != stack.none) ++left;
     CHECK(left == size);
-}
-
-TEST_CASE("ring stress: three producers, each in order, nothing lost", "[stress]") {
-    struct Value {
-        int producer;
-        int number;
-    };
-    constexpr int count = 20000;
-    MpscRing<Value> ring(64);
-    std::vector<std::thread> producers;
-    for (int id = 0; id < 3; ++id) {
-        producers.emplace_back([&, id] {
-            for (int i = 0; i < count; ++i) {
-                while (!ring.try_push({id, i})) std::this_thread::yield();
-            }
-        });
-    }
-    int next[3] = {};
-    int wrong = 0;
-    for (int got = 0; got < 3 * count;) {
-        Value value;
-        if (!ring.try_pop(value)) {
-            std::this_thread::yield();
-            continue;
-        }
-        ++got;
-        wrong += value.number != next[value.producer]++;
-    }
-    for (std::thread& thread : producers) thread.join();
-    CHECK(wrong == 0);
-    Value value;
-    CHECK_FALSE(ring.try_pop(value));
 }
 
 TEST_CASE("inbox stress: three producers, each in order, refused ones stay theirs", "[stress]") {
