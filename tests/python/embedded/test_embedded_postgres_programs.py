@@ -4,7 +4,6 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
-import site
 import subprocess
 import sys
 import tempfile
@@ -136,12 +135,14 @@ def test_an_ordinary_user_can_run_it() -> None:
         no_binaries = shutil.ignore_patterns("_core*.so", "__pycache__")
         shutil.copytree(Path(barewire.__file__).parent, Path(folder, "barewire"), ignore=no_binaries)
         for name in ("psycopg", "psycopg_binary", "psycopg_binary.libs", "typing_extensions.py"):
-            for parent in (*site.getsitepackages(), site.getusersitepackages()):
+            for parent in sys.path:
                 source = Path(parent, name)
                 if source.is_dir():
                     shutil.copytree(source, Path(folder, name))
-                elif source.is_file():
+                    break
+                if source.is_file():
                     shutil.copy(source, folder)
+                    break
         home = Path(folder, "home")
         home.mkdir()
         os.chown(home, nobody.pw_uid, nobody.pw_gid)

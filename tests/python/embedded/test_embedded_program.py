@@ -4,7 +4,6 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
-import site
 import subprocess
 import sys
 import tempfile
@@ -90,7 +89,7 @@ def test_an_ordinary_user_can_run_it() -> None:
         no_binaries = shutil.ignore_patterns("*.so", "__pycache__")
         shutil.copytree(package, Path(folder, "barewire"), ignore=no_binaries)
         for name in ("pymongo", "bson", "gridfs", "dns"):
-            for parent in (*site.getsitepackages(), site.getusersitepackages()):
+            for parent in sys.path:
                 if os.path.isdir(os.path.join(parent, name)):
                     shutil.copytree(os.path.join(parent, name), Path(folder, name))
                     break
