@@ -14,10 +14,16 @@ BLOCK = re.compile(r"```python\n(.*?)```", re.S)
 # What a page takes for granted before its code.
 PRELUDE = """
 import asyncio, csv, pathlib, sys
-import pymongo
+import psycopg, pymongo
+from barewire.embedded import PostgresServer
 from barewire.mongo import AsyncMongoClient, MongoClient
 URI = sys.argv[1]
 pathlib.Path("measurements.csv").write_text("station,value\\nA,1.5\\nB,2\\n")
+"""
+FILL_PRELUDE = """
+def fill(conninfo):
+    with psycopg.connect(conninfo) as connection:
+        connection.execute("CREATE TABLE numbers AS SELECT 1 AS number")
 """
 UNSAFE_PRELUDE = """
 def rows():
@@ -31,6 +37,7 @@ def blocks(name: str) -> list[str]:
 
 def program(name: str, block: str) -> str:
     text = PRELUDE + (UNSAFE_PRELUDE if "rows()" in block and "def rows" not in block else "")
+    text += FILL_PRELUDE if "fill(" in block else ""
     body = re.sub(r'"mongodb://localhost[^"]*"', "URI", block)
     if name == "README.md" and "client.lab" in body:
         body = "client = MongoClient(URI)\n" + body + "\nassert result.inserted_count == 2\nclient.close()\n"
