@@ -16,6 +16,7 @@ from typing import Any
 
 from ._ports import free_port
 from ._postgres_cluster import SUPERUSER, make_data_folder
+from ._postgres_copied import reachable_programs
 from ._postgres_database import PostgresDatabase, new_name
 from ._postgres_log import PidFile, PostgresLog
 from ._postgres_programs import find_programs
@@ -205,9 +206,13 @@ class PostgresServer:
         """
         if self.running:
             raise RuntimeError("the server runs already")
-        programs = find_programs(self._programs)
         first_start = self._path is None
+        programs = find_programs(self._programs)
         try:
+            if first_start:
+                self._user = choose_user(self._run_as, self._given_path)
+            if self._user:
+                programs = reachable_programs(programs, self._user)
             self._prepare_folders(programs)
             attempts = 1 if self._unix_socket or self._given_port or self._port else 5
             for attempt in range(attempts):
@@ -298,9 +303,6 @@ class PostgresServer:
     def _prepare_folders(self, programs: Path) -> None:
         if self._path is not None:
             return  # started again
-        self._user = choose_user(self._run_as, self._given_path)
-        if self._user:
-            self._user.check_reaches(programs, "the programs in")
         if self._given_path is None:
             self._path = Path(tempfile.mkdtemp(prefix="barewire-postgres-"))
         else:

