@@ -79,6 +79,7 @@ void Connection::abandon_after_fork() noexcept {
 void Connection::enqueue(Operation& operation) noexcept {
     operation.retain();
     operation.held_ = true;
+    operation.holder_ = this;
     operation.finished = false;
     operation.queued_ = true;
     told_ = false;
@@ -97,14 +98,16 @@ void Connection::submit(Operation& operation, Reactor& reactor) noexcept {
     }
     reactor_ = &reactor;
     const bool was_busy = busy();
+    if (!was_busy) progress = Clock::now();
     enqueue(operation);
-    if (operation.timeout > Clock::duration::zero()) {
-        operation.timer_.connection_ = this;
+    // Armed already when it comes from a pool that it had to wait in.
+    if (operation.timeout > Clock::duration::zero() && !operation.timer_.armed()) {
         if (!reactor.arm(operation.timer_, Clock::now() + operation.timeout)) {
             waiting_.remove(operation);
             operation.queued_ = false;
             fail(operation, reactor.closed() ? Failure::Kind::closed : Failure::Kind::out_of_memory, "event loop is closed");
             finish(operation);
+            settle();
             return;
         }
     }
@@ -121,7 +124,7 @@ void OperationTimer::expired() noexcept {
     Failure why;
     why.kind = Failure::Kind::network_timeout;
     why.message = "canceling statement due to timeout";
-    connection_->give_up(operation_, std::move(why));
+    operation_.give_up(std::move(why));
 }
 
 void Connection::resume(Operation& operation) noexcept {
@@ -139,7 +142,11 @@ void Connection::resume(Operation& operation) noexcept {
 
 void Connection::ready() noexcept {
     more_to_send_ = false;
-    if (!read_input()) return;
+    const std::size_t before = expected_.size();
+    const bool alive = read_input();
+    // Not when it was called in vain: a statement that takes long has to show.
+    if (expected_.size() != before) progress = Clock::now();
+    if (!alive) return;
     if (blocked_) flush();
     if (exclusive_ && stage_ == Stage::copy_in) feed_copy();
     pump();
@@ -383,6 +390,14 @@ void Connection::notice_received(void* self, const PGresult* result) {
     auto& connection = *static_cast<Connection*>(self);
     connection.input_seen_ = true;
     if (connection.observer) connection.observer->notice(Result(*connection.libpq_, result));
+}
+
+void Connection::part() noexcept {
+    told_ = true;
+    Reactor::forget_turn_end(*this);
+    if (watching_) unwatch();
+    if (watchdog_.armed() && reactor_) reactor_->disarm(watchdog_);
+    reactor_ = nullptr;
 }
 
 bool Connection::fit() noexcept {

@@ -56,7 +56,7 @@ protected:
 // order of submission, any number at a time: each gets a Sync of its own, so an error touches only its own operation. What
 // is submitted within one turn of the loop is flushed once at its end (see Reactor::at_turn_end); outside of a turn a lone
 // operation is sent at once. One loop, or one thread, at a time; nothing here is locked.
-class Connection : public Steppable, private TurnEnd, private CancellationUser {
+class Connection : public Steppable, public OperationHolder, private TurnEnd, private CancellationUser {
 public:
     Connection() noexcept;
     ~Connection();
@@ -78,9 +78,7 @@ public:
     // Until operation.finished, or until it pauses (then run() again to go on). An interrupt cancels the statement, takes
     // what the server still sends, and fails with kind `interrupted`.
     void run(Operation& operation, SocketWait& wait) noexcept;
-    // The caller does not want it any more: it ends now, with `why`; its statement is cancelled on the server if it runs
-    // there. completed() is called from inside. Nothing happens when it has finished.
-    void give_up(Operation& operation, Failure&& why) noexcept;
+    void give_up(Operation& operation, Failure&& why) noexcept final;
     // After Answer::pause or Next::wait, on an event loop.
     void resume(Operation& operation) noexcept;
     bool busy() const noexcept { return !waiting_.empty() || !expected_.empty() || exclusive_ != nullptr; }
@@ -120,8 +118,13 @@ public:
     // --- for a pool ----------------------------------------------------------------------------------------------------
     Clock::time_point created, last_use;
     int descriptor() const noexcept final { return descriptor_; }
+    // How much is under way, and when the server last showed that it gets on with it.
+    std::size_t load() const noexcept { return expected_.size() + (waiting_.empty() ? 0 : 1); }
+    Clock::time_point progress;
     // Before use after a pause: false when the server has hung up.
     bool fit() noexcept;
+    // Before another thread may get it: whatever the loop still keeps of it is taken back. Nothing may be under way.
+    void part() noexcept;
 
 private:
     friend class OperationTimer;

@@ -69,6 +69,7 @@ void Connection::retire(Operation& operation) noexcept {
     if (!operation.finished || !operation.held_ || operation.queued_ || operation.expected_ != 0 || exclusive_ == &operation)
         return;
     operation.held_ = false;
+    operation.holder_ = nullptr;
     if (barrier_ == &operation) barrier_ = nullptr;
     if (operation.cancel_sent_) {
         answer_until_ = Clock::time_point::max();

@@ -54,6 +54,7 @@ struct Expected {
     Sent what = Sent::sync;
     bool last = false;                 // the operation has nothing more to come behind it
     int chunk_rows = 0;                // rows per part, 0: whole
+    std::uint32_t version = 0;         // of the statement's name it was sent with
 };
 
 // A ring that grows and never shrinks.

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <utility>
 
 #include "net/deadlines.h"
 #include "net/failure.h"
@@ -17,20 +18,28 @@ namespace barewire::net::pg {
 
 using Clock = std::chrono::steady_clock;
 
-class Connection;
 class Operation;
+
+// Who has an operation: its connection, or a pool as long as it has no connection for it.
+class OperationHolder {
+public:
+    // The caller does not want it any more: it ends now, with `why`; completed() is called from inside. Its statement is
+    // cancelled on the server if it runs there. Nothing happens when it has finished.
+    virtual void give_up(Operation& operation, Failure&& why) noexcept = 0;
+
+protected:
+    ~OperationHolder() = default;
+};
 
 // The timeout of an operation on an event loop.
 class OperationTimer final : public Deadline {
 public:
     explicit OperationTimer(Operation& operation) noexcept : operation_(operation) {}
     void expired() noexcept override;
-    void abandoned() noexcept override {}   // the connection is told
+    void abandoned() noexcept override {}   // the holder is told
 
 private:
-    friend class Connection;
     Operation& operation_;
-    Connection* connection_ = nullptr;
 };
 
 // Says the layer above to a part of the result.
@@ -78,6 +87,11 @@ public:
     // callers: never.
     virtual void completed() noexcept {}
 
+    // On the reactor's thread: whoever has it gives it up.
+    void give_up(Failure&& why) noexcept {
+        if (holder_) holder_->give_up(*this, std::move(why));
+    }
+
     void retain() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
     void release() noexcept {
         if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy();
@@ -91,6 +105,7 @@ protected:
 private:
     friend class Connection;
     friend class OperationQueue;
+    friend class SharedConnections;
     std::atomic<std::uint32_t> references_{1};
     bool queued_ = false;         // in the connection's queue of what is to be sent
     bool blocking_ = false;       // driven by run()
@@ -101,6 +116,7 @@ private:
     Operation *next_ = nullptr, *previous_ = nullptr;
     std::uint32_t expected_ = 0;  // entries of the connection's queue of answers
     Clock::time_point deadline_ = Clock::time_point::max();
+    OperationHolder* holder_ = nullptr;
     OperationTimer timer_{*this};
 };
 

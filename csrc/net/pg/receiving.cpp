@@ -245,12 +245,14 @@ void Connection::item_errored(Execution& execution, PGresult* result) noexcept {
     if (front.statement && is(state, "0A000") &&
         is(libpq_->PQresultErrorField_(result, PG_DIAG_SOURCE_FUNCTION), "RevalidateCachedQuery")) {
         // "cached plan must not change result type": the table was altered.
-        statements_.invalidate(*front.statement);
+        if (front.version == front.statement->version) statements_.invalidate(*front.statement);
         repeatable = true;
-    } else if (front.statement && is(state, "26000") && !front.statement->name.empty()) {
-        // Somebody has deallocated it, or a pooler has given us another server process.
-        front.statement->name.clear();
-        statements_.invalidate(*front.statement);
+    } else if (front.statement && front.statement != &plain_ && is(state, "26000")) {
+        // Somebody has deallocated it, or a pooler has given us another server process. It may have got a new name since.
+        if (front.version == front.statement->version) {
+            front.statement->name.clear();
+            statements_.invalidate(*front.statement);
+        }
         repeatable = true;
     } else if (is(state, "57014") && cancelled_other_) {
         // The request was meant for another operation of this connection.

@@ -189,7 +189,7 @@ bool Connection::send_item(Execution& execution, const Item& item) noexcept {
     // A run of items of one statement is one entry.
     Expected* back = expected_.empty() ? nullptr : &expected_.back();
     if (back && back->what == Sent::item && back->operation == &execution && back->statement == &statement &&
-        back->chunk_rows == part) {
+        back->chunk_rows == part && back->version == statement.version) {
         ++back->count;
     } else {
         Expected one;
@@ -198,6 +198,7 @@ bool Connection::send_item(Execution& execution, const Item& item) noexcept {
         one.item = execution.items_;
         one.what = Sent::item;
         one.chunk_rows = part;
+        one.version = statement.version;
         expect(one);
     }
     const std::size_t number = execution.items_++;

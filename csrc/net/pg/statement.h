@@ -51,6 +51,7 @@ public:
     bool unsure = false;
     // "" while the server does not know it under a name.
     std::string name;
+    std::uint32_t version = 0;                // of the name: grows each time the server is told one
     // How many rows it gave last: decides whether rows are taken in parts next time.
     std::uint32_t last_rows = 0;
     bool executed = false;

@@ -87,6 +87,7 @@ bool StatementCache::name(Statement& statement) noexcept {
         return false;
     }
     ++next_name_;
+    ++statement.version;
     return true;
 }
 
@@ -117,6 +118,21 @@ void StatementCache::clear() noexcept {
         evict(*oldest_);
     }
     to_close.clear();
+}
+
+bool StatementCache::take_plans(std::vector<std::unique_ptr<Plan>>& to) noexcept {
+    bool all = true;
+    for (Statement* each = newest_; each; each = each->older_) {
+        if (!each->plan) continue;
+        try {
+            to.emplace_back();
+            to.back() = std::move(each->plan);
+        } catch (const std::bad_alloc&) {
+            (void)each->plan.release();
+            all = false;
+        }
+    }
+    return all;
 }
 
 void StatementCache::link_newest(Statement& statement) noexcept {

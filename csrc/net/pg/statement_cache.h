@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -45,6 +46,9 @@ public:
     void forget_names() noexcept;
     // Everything goes, as the connection ends.
     void clear() noexcept;
+    // Moves all plans away, because they must not be destroyed where the connection is closed. False: out of memory; the
+    // plans that could not be moved are leaked.
+    bool take_plans(std::vector<std::unique_ptr<Plan>>& to) noexcept;
 
     // Names that were evicted and are to be closed on the server.
     std::vector<std::string> to_close;
