@@ -30,10 +30,12 @@ class SelectPool(SelectOne):
             f"({CONNECTIONS} bare connections: {CONNECTIONS} tasks)?"
         )
         self.count_multiple = tasks
-        self.bars = [
+
+    def bars_on(self, loop: str) -> list[Bar]:
+        return [
             *faster("barewire-pg-pool", "asyncpg-pool", wall=5),
             *faster("barewire-pg-pool", "asyncpg-pool-unreset", wall=3),
-            *faster("barewire-pg-pool", "asyncpg-connections", wall=2),
+            *faster("barewire-pg-pool", "asyncpg-connections", wall=1.6 if loop == "uvloop" else 2),
             Bar("barewire-pg-pool", ("asyncpg-pool",), "p99", 1.0, "at_most"),
         ]
 

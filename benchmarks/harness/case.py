@@ -55,6 +55,10 @@ class Case:
     #: name of the collection or table the peers get
     collection: str = "users"
 
+    def bars_on(self, loop: str) -> list[Bar]:
+        """What is demanded when asyncio peers run on this event loop."""
+        return self.bars
+
     # -- controller side -------------------------------------------------------------------------------------------
     def prepare(self, stage: "Stage") -> None:
         """Put the fixtures in place, once per case."""

@@ -62,7 +62,7 @@ class _CaseRun:
             unit=case.unit,
             count=case.count or 0,
             peers={name: PeerResult() for name in names},
-            bars=list(case.bars),
+            bars=list(case.bars_on(options.loop)),
             loop=options.loop,
             started=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         )

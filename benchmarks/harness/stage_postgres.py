@@ -25,17 +25,17 @@ def address(conninfo: str) -> dict[str, Any]:
 class PostgresStage:
     """Brings tables into a known state and reads them back, always through psycopg, digests made by the server."""
 
-    name = DATABASE
-
-    def __init__(self, conninfo: str, server_pid: int | None = None) -> None:
+    def __init__(self, conninfo: str, server_pid: int | None = None, database: str = DATABASE) -> None:
+        assert _NAME.fullmatch(database)
+        self.name = database
         self.server_pid = server_pid
         self._admin = conninfo
         with psycopg.connect(conninfo, autocommit=True) as connection:
-            connection.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
-            connection.execute(f"CREATE DATABASE {DATABASE} TEMPLATE template0")
+            connection.execute(f"DROP DATABASE IF EXISTS {self.name} WITH (FORCE)")
+            connection.execute(f"CREATE DATABASE {self.name} TEMPLATE template0")
         given = conninfo_to_dict(conninfo)
         found = address(conninfo)
-        self.uri = uri_text(host=found["host"], port=found["port"], user=found["user"], dbname=DATABASE)
+        self.uri = uri_text(host=found["host"], port=found["port"], user=found["user"], dbname=self.name)
         if given.get("password"):
             raise ValueError("a server that wants a password is not supported: peers take the URI without one")
         self.connection = psycopg.connect(self.uri, autocommit=True)
@@ -43,7 +43,7 @@ class PostgresStage:
     def close(self) -> None:
         self.connection.close()
         with psycopg.connect(self._admin, autocommit=True) as connection:
-            connection.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
+            connection.execute(f"DROP DATABASE IF EXISTS {self.name} WITH (FORCE)")
 
     def execute(self, *statements: str) -> None:
         for statement in statements:

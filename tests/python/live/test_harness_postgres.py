@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import importlib.util
+import uuid
 
 import pytest
 
@@ -30,7 +31,8 @@ class Quiet:
 
 @pytest.fixture(scope="module")
 def stage(postgres_conninfo: str):
-    stage = PostgresStage(postgres_conninfo, describe_postgres(postgres_conninfo)["pid"])
+    database = f"test_harness_{uuid.uuid4().hex}"
+    stage = PostgresStage(postgres_conninfo, describe_postgres(postgres_conninfo)["pid"], database)
     yield stage
     stage.close()
 
