@@ -7,6 +7,7 @@
 #include "bind/mongo_types.h"
 #include "bind/pending.h"
 #include "bind/pg_codec_api.h"
+#include "bind/pg_types.h"
 #include "bind/reactor.h"
 #include "bind/state.h"
 #include "py/python.h"
@@ -26,6 +27,7 @@ constexpr Feature features[] = {
     &add_mongo_target,
     &add_mongo_stream,
     &add_pg_codec,
+    &add_pg_connection,
 };
 
 int execute(PyObject* module) {

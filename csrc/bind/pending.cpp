@@ -29,6 +29,7 @@ struct Pending {
     Ref outcome;            // the value, the exception, or the message of the cancellation
     Outcome state = Outcome::waiting;
     bool blocking = false;
+    Cancellation* cancellation = nullptr;  // told once when somebody gives up
 
     static bool collect(PyObject* self);
     static bool finish(PyObject* self, Outcome how, Ref what);
@@ -76,6 +77,8 @@ bool Pending::finish(PyObject* self, Outcome how, Ref what) {
     Pending& inner = pending_of(self);
     inner.state = how;
     inner.outcome = std::move(what);
+    Cancellation* told = std::exchange(inner.cancellation, nullptr);
+    if (how == Outcome::cancelled && told != nullptr) told->cancelled();
     if (!inner.callback && !inner.others) return true;
     if (how != Outcome::cancelled && collecting != nullptr && collecting->open_) return collect(self);
     return inner.schedule(self);
@@ -270,6 +273,29 @@ PyObject* next(PyObject* self) {
     return nullptr;
 }
 
+// A coroutine's methods, of PendingCoroutine only.
+PyObject* send_method(PyObject* self, PyObject*) { return next(self); }
+
+PyObject* throw_method(PyObject* self, PyObject* arguments) {
+    PyObject *type = nullptr, *value = Py_None, *traceback = Py_None;
+    if (!PyArg_ParseTuple(arguments, "O|OO:throw", &type, &value, &traceback)) return nullptr;
+    // What a task throws here is the cancellation of what it waited for, or its own end.
+    if (pending_of(self).state == Outcome::waiting && !Pending::finish(self, Outcome::cancelled, Ref())) return nullptr;
+    if (PyExceptionInstance_Check(type)) {
+        PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(type)), type);
+    } else if (value != Py_None) {
+        PyErr_SetObject(type, value);
+    } else {
+        PyErr_SetNone(type);
+    }
+    return nullptr;
+}
+
+PyObject* close_method(PyObject* self, PyObject*) {
+    if (pending_of(self).state == Outcome::waiting && !Pending::finish(self, Outcome::cancelled, Ref())) return nullptr;
+    Py_RETURN_NONE;
+}
+
 PyObject* self_itself(PyObject* self) { return Ref::share(self).release(); }
 
 PyObject* get_blocking(PyObject* self, void*) { return PyBool_FromLong(pending_of(self).blocking); }
@@ -347,17 +373,41 @@ PyType_Slot slots[] = {
 };
 
 PyType_Spec spec = {"barewire._core.Pending", sizeof(PendingObject), 0,
-                    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
+                    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
+
+PyMethodDef coroutine_methods[] = {
+    {"send", send_method, METH_O, "One step of a coroutine: the future itself while it waits, then StopIteration."},
+    {"throw", throw_method, METH_VARARGS, "Gives up waiting and raises the exception."},
+    {"close", close_method, METH_NOARGS, "Gives up waiting."},
+    {nullptr, nullptr, 0, nullptr},
+};
+
+PyType_Slot coroutine_slots[] = {
+    {Py_tp_doc, const_cast<char*>("A Pending that asyncio.create_task and TaskGroup.create_task take as a coroutine.")},
+    {Py_tp_dealloc, reinterpret_cast<void*>(&deallocate)},
+    {Py_tp_traverse, reinterpret_cast<void*>(&traverse)},
+    {Py_tp_clear, reinterpret_cast<void*>(&clear)},
+    {Py_tp_methods, coroutine_methods},
+    {0, nullptr},
+};
+
+PyType_Spec coroutine_spec = {"barewire._core.PendingCoroutine", sizeof(PendingObject), 0,
+                              Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+                              coroutine_slots};
 
 }  // namespace
 
-Ref new_pending(ModuleState& state, PyObject* loop) {
-    auto* type = reinterpret_cast<PyTypeObject*>(state.pending_type.get());
+Ref new_pending(ModuleState& state, PyObject* loop, bool coroutine) {
+    auto* type = reinterpret_cast<PyTypeObject*>((coroutine ? state.pending_coroutine_type : state.pending_type).get());
     Ref self = Ref::steal(type->tp_alloc(type, 0));
     if (!self) return {};
     new (&pending_of(self.get())) Pending();
     pending_of(self.get()).loop = Ref::share(loop);
     return self;
+}
+
+void tell_cancellation(PyObject* pending, Cancellation* cancellation) noexcept {
+    pending_of(pending).cancellation = cancellation;
 }
 
 bool pending_done(PyObject* pending) noexcept { return pending_of(pending).state != Outcome::waiting; }
@@ -372,11 +422,19 @@ void drop_pending(PyObject* pending) noexcept {
     Pending& inner = pending_of(pending);
     if (inner.state != Outcome::waiting) return;
     inner.state = Outcome::cancelled;
+    inner.cancellation = nullptr;
     inner.callback.reset();
     inner.context.reset();
     inner.others.reset();
 }
 
-bool add_pending(PyObject* module, ModuleState& state) { return add_type(module, spec, state.pending_type); }
+bool add_pending(PyObject* module, ModuleState& state) {
+    if (!add_type(module, spec, state.pending_type)) return false;
+    Ref bases = Ref::steal(PyTuple_Pack(1, state.pending_type.get()));
+    if (!bases) return false;
+    state.pending_coroutine_type = Ref::steal(PyType_FromModuleAndSpec(module, &coroutine_spec, bases.get()));
+    return state.pending_coroutine_type &&
+           PyModule_AddType(module, reinterpret_cast<PyTypeObject*>(state.pending_coroutine_type.get())) == 0;
+}
 
 }  // namespace barewire::bind

@@ -12,7 +12,19 @@ namespace barewire::bind {
 // the loop's next iteration. That saves a task one pass of the loop, with its system call, per operation.
 [[nodiscard]] bool add_pending(PyObject* module, ModuleState& state);
 
-py::Ref new_pending(ModuleState& state, PyObject* loop);
+// Told when the one who waits gives up, on his thread, with the GIL held and possibly an error set that must stay.
+class Cancellation {
+public:
+    virtual void cancelled() noexcept = 0;
+
+protected:
+    ~Cancellation() = default;
+};
+
+// `coroutine`: a PendingCoroutine, which asyncio.create_task takes; asyncio.wait, which refuses coroutines, does not.
+py::Ref new_pending(ModuleState& state, PyObject* loop, bool coroutine = false);
+// At most once while it waits; nullptr takes it back. Whoever is told must take it back, or resolve, before he dies.
+void tell_cancellation(PyObject* pending, Cancellation* cancellation) noexcept;
 bool pending_done(PyObject* pending) noexcept;
 // On the loop's thread, at most once; false with a Python error set if a callback could not be scheduled.
 [[nodiscard]] bool resolve_pending(PyObject* pending, py::Ref value);

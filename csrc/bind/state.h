@@ -11,6 +11,7 @@
 namespace barewire::bind {
 
 struct MongoState;
+struct PgState;
 
 // Lives in the module object; built by the exec slot with placement new, destroyed by m_free.
 // Features register themselves by a function of type Feature listed in module.cpp.
@@ -20,8 +21,10 @@ struct ModuleState {
     py::Ref engine_type;         // heap type barewire._core.MongoEngine
     py::Ref reactor_type;        // heap type barewire._core.Reactor
     py::Ref pending_type;        // heap type barewire._core.Pending
+    py::Ref pending_coroutine_type;  // heap type barewire._core.PendingCoroutine
     py::Ref pg_codec_type;       // heap type barewire._core.PgCodec
     std::shared_ptr<MongoState> mongo;  // see bind/mongo_types.h
+    std::shared_ptr<PgState> pg;        // see bind/pg_types.h
 };
 
 // State of the module that owns a method or a heap type.

@@ -56,6 +56,12 @@ inline Py_ssize_t slot_offset(PyObject* type, const char* name) noexcept {
     return member->type == object_ex ? member->offset : -1;
 }
 
+// The entry of a heap type's members that says where its list of weak references is.
+inline PyMemberDef weak_list_member(Py_ssize_t offset) noexcept {
+    constexpr int ssize = 19, read_only = 1;  // T_PYSSIZET and READONLY; Py_T_PYSSIZET and Py_READONLY since 3.12
+    return {"__weaklistoffset__", ssize, offset, read_only, nullptr};
+}
+
 // The exception being raised, taken out of the thread state with its traceback; put back by `restore_exception`.
 inline Ref take_exception() noexcept {
 #if PY_VERSION_HEX >= 0x030c0000

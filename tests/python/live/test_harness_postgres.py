@@ -1,11 +1,11 @@
 # The harness on a real PostgreSQL: every peer is correct, native floors and pgbench included, and server CPU is read.
 from __future__ import annotations
 
-import importlib.util
 import uuid
 
 import pytest
 
+import barewire.pg
 from benchmarks.harness import native_build
 from benchmarks.harness.case import Case, Work
 from benchmarks.harness.catalogue import find_case, select
@@ -39,7 +39,7 @@ def stage(postgres_conninfo: str):
 
 def _absent(case: Case) -> set[str]:
     """Peers that this machine cannot have."""
-    absent = set() if importlib.util.find_spec("barewire.pg") else {name for name in case.peers if PEERS[name].ours}
+    absent = set() if hasattr(barewire.pg, "AsyncPool") else {"barewire-pg-pool"}
     try:
         native_build.native_program("postgres")
     except Missing:

@@ -1,0 +1,134 @@
+# Cursors on the server: DECLARE, FETCH, MOVE and CLOSE inside an open transaction.
+"""Asyncio cursors. The blocking twin `_cursor.py` is generated from this file by tools/gen_sync.py."""
+
+from __future__ import annotations
+
+from collections import deque
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg import errors
+
+if TYPE_CHECKING:
+    from barewire.pg._async_connection import AsyncConnection
+
+class AsyncCursor:
+    """What `connection.cursor()` returns: `async for row in cursor`, or `fetch`, `fetchrow` and `forward` by hand.
+
+    It is declared by its first use and lives until its end was reached, `close()`, or the end of the transaction.
+    """
+
+    def __init__(
+        self,
+        connection: AsyncConnection,
+        query: str,
+        args: tuple[Any, ...],
+        prefetch: int,
+        rows: type | None,
+        timeout: float | None,
+    ) -> None:
+        if prefetch < 1:
+            raise ValueError("prefetch must be at least 1")
+        self._connection = connection
+        self._query = query
+        self._args = args
+        self._prefetch = prefetch
+        self._rows = rows
+        self._timeout = timeout
+        self._name = ""
+        self._text = False
+        self._scopes: tuple[Any, ...] = ()  # transactions and savepoints that it was declared in
+        self._ahead: deque[Any] = deque()
+        self._ended = False
+
+    async def _open(self) -> None:
+        connection = self._connection
+        if self._name or self._ended:
+            return
+        if not connection.in_transaction:
+            raise errors.NoActiveSqlTransaction("a cursor needs an open transaction: async with connection.transaction()")
+        # Looks up types that only the database knows; FETCH has no description to learn them from.
+        _, _, binary = await connection._describe(self._query, self._timeout)
+        name = f"barewire_cursor_{connection._cursor_number()}"
+        declare = f"DECLARE {name} NO SCROLL CURSOR FOR {self._query}"
+        if self._args:
+            await connection._execute_prepared(declare, *self._args, timeout=self._timeout)
+        else:
+            await connection.execute(declare, timeout=self._timeout)
+        self._name, self._text, self._scopes = name, not binary, tuple(connection._transactions)
+
+    async def fetch(self, count: int) -> list[Any]:
+        """The next `count` rows; fewer at the end."""
+        if count < 1:
+            raise ValueError("count must be at least 1")
+        taken = [self._ahead.popleft() for _ in range(min(count, len(self._ahead)))]
+        if len(taken) < count and not self._ended:
+            taken += await self._more(count - len(taken))
+        return taken
+
+    async def _more(self, count: int) -> list[Any]:
+        await self._open()
+        if self._ended:
+            return []
+        found = await self._connection._fetch_once(
+            f"FETCH FORWARD {count} FROM {self._name}", rows=self._rows, text=self._text, timeout=self._timeout
+        )
+        if len(found) < count:
+            await self.close()
+        return found
+
+    async def fetchrow(self) -> Any:
+        """The next row, or None at the end."""
+        found = await self.fetch(1)
+        return found[0] if found else None
+
+    async def forward(self, count: int) -> int:
+        """Skips `count` rows; how many there were."""
+        if count < 1:
+            raise ValueError("count must be at least 1")
+        skipped = min(count, len(self._ahead))
+        for _ in range(skipped):
+            self._ahead.popleft()
+        if skipped < count and not self._ended:
+            await self._open()
+            tag = await self._connection.execute(
+                f"MOVE FORWARD {count - skipped} FROM {self._name}", timeout=self._timeout
+            )
+            skipped += int(tag.rpartition(" ")[2])
+        return skipped
+
+    async def close(self) -> None:
+        """Frees it on the server. Safe to call twice, and after the end of the transaction."""
+        ended, self._ended = self._ended, True
+        connection = self._connection
+        if not self._name or ended or connection.closed or not connection.in_transaction:
+            return
+        if any(scope.rolled_back for scope in self._scopes):
+            return  # the rollback has closed it
+        try:
+            await connection.execute(f"CLOSE {self._name}")
+        except errors.InFailedSqlTransaction:
+            pass  # the rollback will
+
+    def __aiter__(self) -> AsyncCursor:
+        return self
+
+    async def __anext__(self) -> Any:
+        if not self._ahead:
+            if self._ended:
+                raise StopAsyncIteration
+            self._ahead.extend(await self._more(self._prefetch))
+            if not self._ahead:
+                raise StopAsyncIteration
+        return self._ahead.popleft()
+
+    async def __aenter__(self) -> AsyncCursor:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._ahead.clear()
+        if value is None or not isinstance(value, psycopg.Error):
+            await self.close()

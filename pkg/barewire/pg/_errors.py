@@ -1,0 +1,116 @@
+# Which exception a failure becomes: psycopg's own classes, by SQLSTATE, with `.diag` filled. Nowhere else is one chosen.
+"""What the extension calls when something failed, and the few classes that psycopg has no equal of."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+from typing import Any, NamedTuple
+
+import psycopg
+from psycopg import errors
+
+_SEVERITY = ord("S")
+_SQLSTATE = ord("C")
+
+
+class StatementTimeout(errors.QueryCanceled, TimeoutError):
+    """The `timeout` of the call ran out. The statement was cancelled on the server; the connection is usable.
+
+    A `psycopg.errors.QueryCanceled` as well as a `TimeoutError`.
+    """
+
+
+class PoolTimeout(psycopg.OperationalError, TimeoutError):
+    """No connection of the pool became free in time."""
+
+
+class PoolClosed(psycopg.OperationalError):
+    """The pool is closed, or was closed while this call waited for a connection."""
+
+
+def _class_of(sqlstate: str) -> type[psycopg.Error]:
+    try:
+        return errors.lookup(sqlstate)
+    except KeyError:
+        return errors.get_base_exception(sqlstate)
+
+
+def server_error(message: bytes, fields: dict[int, bytes]) -> psycopg.Error:
+    """The exception of an ErrorResponse. `fields`: code letter (PG_DIAG_*) to raw text; text is UTF-8.
+
+    The text is libpq's without its severity, as psycopg's.
+    """
+    text = message.decode("utf-8", "replace")
+    severity = fields.get(_SEVERITY, b"").decode("utf-8", "replace")
+    if severity and text.startswith(severity + ":"):
+        text = text[len(severity) + 1 :]
+    state = fields.get(_SQLSTATE, b"").decode("ascii", "replace")
+    # psycopg's Diagnostic looks every field up: what the server did not send is None.
+    return _class_of(state)(text.strip() or "no error details available", info=_Fields(fields))
+
+
+class _Fields(dict):
+    """Fields of an ErrorResponse; those that were not sent are None. A plain dict for pickle."""
+
+    def __missing__(self, key: int) -> None:
+        return None
+
+    def __reduce__(self) -> Any:
+        return (_Fields, (dict(self),))
+
+
+_BY_KIND: dict[str, type[BaseException]] = {
+    "network": psycopg.OperationalError,
+    "network_timeout": errors.ConnectionTimeout,
+    "statement_timeout": StatementTimeout,
+    "wait_queue_timeout": PoolTimeout,
+    "closed": psycopg.OperationalError,
+    "cancelled": errors.QueryCanceled,
+    "configuration": psycopg.ProgrammingError,
+    "authentication": psycopg.OperationalError,
+    "protocol": psycopg.OperationalError,
+    "interrupted": KeyboardInterrupt,
+    "out_of_memory": MemoryError,
+}
+
+
+def failure(kind: str, message: str) -> BaseException:
+    """The exception of a failure without a server's error: connecting, sending, closing, waiting for a connection."""
+    return _BY_KIND.get(kind, psycopg.OperationalError)(message.strip())
+
+
+def batch_error(error: BaseException, position: int, results: list[Any], run: int) -> BaseException:
+    """The first error of a batch, with what became of every statement. From `run` on none was run but the failed one."""
+    for place in range(run, len(results)):
+        if place != position:
+            results[place] = errors.PipelineAborted(f"not run: statement {position} of the batch failed")
+    _note(error, f"statement {position} of a batch of {len(results)}")
+    error.batch_position = position  # type: ignore[attr-defined]
+    error.batch_results = results  # type: ignore[attr-defined]
+    return error
+
+
+def _note(error: BaseException, text: str) -> None:
+    if hasattr(error, "add_note"):  # CPython 3.11
+        error.add_note(text)
+
+
+def notice(handlers: list[Any], fields: dict[int, bytes]) -> None:
+    """Calls the handlers of notices; what they raise goes to sys.unraisablehook, and the others are still called."""
+    diagnostic = errors.Diagnostic(_Fields(fields), "utf-8")
+    for handler in list(handlers):
+        try:
+            handler(diagnostic)
+        except Exception as error:
+            sys.unraisablehook(_Unraisable(type(error), error, error.__traceback__, "in a notice handler", handler))
+
+
+class _Unraisable(NamedTuple):
+    """What sys.unraisablehook takes; its own class cannot be made from Python."""
+
+    exc_type: type[BaseException]
+    exc_value: BaseException | None
+    exc_traceback: TracebackType | None
+    err_msg: str | None
+    object: Any

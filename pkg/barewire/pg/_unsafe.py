@@ -1,0 +1,86 @@
+# insert_many_unsafe: COPY BINARY, or INSERT from arrays when something is to be given back.
+"""Blocking bulk loads. Generated from their asyncio twin by tools/gen_sync.py: change that file."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from barewire import _core
+from barewire.pg._copy import Column, copy_records, table_columns
+from barewire.pg._statements import column_list, identifier
+
+if TYPE_CHECKING:
+    from barewire.pg._connection import Connection
+
+# Rows of an asynchronous iterable, or of a table with arrays, that travel together.
+_CHUNK = 10000
+
+
+def insert_rows(
+    connection: Connection,
+    table: str,
+    rows: Any,
+    columns: Iterable[str] | None,
+    schema: str | None,
+    returning: str | Sequence[str] | None,
+    timeout: float | None,
+) -> Any:
+    if columns is None:
+        first, rows = _first(rows)
+        if first is None:
+            rows = []
+        elif isinstance(first, Mapping):
+            columns = list(first)
+    if returning is None:
+        tag = copy_records(connection, table, schema, columns, rows, timeout)
+        return int(tag.rpartition(" ")[2])
+    target, chosen = table_columns(connection, table, schema, columns, timeout)
+    names = [returning] if isinstance(returning, str) else [*returning]
+    back = column_list(names).strip(" ()")
+    insert = f"INSERT INTO {target}{column_list(column.name for column in chosen)}"
+    shape = False if isinstance(returning, str) else None
+    if any(column.is_array or not column.array_oid for column in chosen):
+        return _insert_one_by_one(connection, f"{insert} {{}} RETURNING {back}", chosen, rows, shape, timeout)
+    arrays = ", ".join(f"${place}::{column.type_name}[]" for place, column in enumerate(chosen, 1))
+    return connection._insert_unnested(
+        f"{insert} SELECT * FROM unnest({arrays}) RETURNING {back}",
+        [column.oid for column in chosen],
+        [column.name for column in chosen],
+        rows,
+        shape,
+        timeout,
+    )
+
+
+def _first(rows: Any) -> tuple[Any, Any]:
+    """The first row, or None, and an iterable of all."""
+    if isinstance(rows, (list, tuple)):
+        return (rows[0] if rows else None), rows
+    iterator = iter(rows)
+    for first in iterator:
+        return first, itertools.chain([first], iterator)
+    return None, []
+
+
+def _insert_one_by_one(
+    connection: Connection, statement: str, columns: list[Column], rows: Any, shape: Any, timeout: float | None
+) -> list[Any]:
+    """Arrays of arrays would be taken apart by unnest: a statement per row then, many in one flush."""
+    values = ", ".join(f"${place}" for place in range(1, len(columns) + 1))
+    text = statement.format(f"VALUES ({values})")
+    names = [column.name for column in columns]
+    what = _core.PG_VALUE if shape is False else _core.PG_ROW
+    found: list[Any] = []
+    with connection.transaction():
+        iterator = iter(rows)
+        while chunk := list(itertools.islice(iterator, _CHUNK)):
+            items = [
+                (what, text, tuple(row[name] for name in names) if isinstance(row, Mapping) else tuple(row), None)
+                for row in chunk
+            ]
+            found += connection._batch(items, "", timeout)
+    return found
+
+
