@@ -34,6 +34,16 @@ inline constexpr bool optional_attribute_errors_pass = false;
 // Borrowed value of a key, nullptr without an error when it is missing. Unlike PyDict_GetItem it keeps errors.
 inline PyObject* dict_get(PyObject* dict, PyObject* key) noexcept { return PyDict_GetItemWithError(dict, key); }
 
+// Before 3.12 a str may still have to be put into its final form; false with MemoryError set.
+inline bool text_ready(PyObject* text) noexcept {
+#if PY_VERSION_HEX < 0x030c0000
+    return PyUnicode_READY(text) == 0;
+#else
+    (void)text;
+    return true;
+#endif
+}
+
 // Writes a non-negative int below 2**128 as 16 big-endian bytes; false with OverflowError otherwise.
 inline bool long_to_16_bytes_big(PyObject* value, std::uint8_t* out) noexcept {
 #if PY_VERSION_HEX >= 0x030d0000

@@ -1,10 +1,10 @@
 // The loops over rows: COPY BINARY both ways, and arrays per column.
 #include "walk/pg_copy_rows.h"
 
-#include <limits>
 #include <utility>
 
 #include "py/compat.h"
+#include "py/guard.h"
 #include "py/internals/dict.h"
 #include "py/internals/list.h"
 #include "walk/pg_encoder.h"
@@ -56,8 +56,18 @@ bool walk_sequence(PgEncoder& encoder, PyObject* row, std::size_t columns, std::
     return true;
 }
 
+BAREWIRE_NOINLINE bool equal_name(PgColumn& column, PyObject* key) {
+    if (!PyUnicode_CheckExact(key) || PyUnicode_Compare(key, column.name.get()) != 0) return false;
+    column.alias = Ref::share(key);
+    return true;
+}
+
+BAREWIRE_INLINE bool stands_for(PgColumn& column, PyObject* key) {
+    return key == column.name.get() || key == column.alias.get() || equal_name(column, key);
+}
+
 template <class Write>
-bool walk_dict(PgEncoder& encoder, PyObject* row, const std::vector<PgColumn>& columns, bool extra_keys, std::size_t& at,
+bool walk_dict(PgEncoder& encoder, PyObject* row, std::vector<PgColumn>& columns, bool extra_keys, std::size_t& at,
                Write write) {
     if (!extra_keys && static_cast<std::size_t>(PyDict_GET_SIZE(row)) > columns.size()) {
         at = columns.size();
@@ -69,10 +79,10 @@ bool walk_dict(PgEncoder& encoder, PyObject* row, const std::vector<PgColumn>& c
     const std::uint64_t seen = encoder.user_code;
     for (at = 0; at < columns.size(); ++at) {
         PyObject *key = nullptr, *value = nullptr;
-        PyObject* const name = columns[at].name.get();
-        in_order = in_order && encoder.user_code == seen && cursor.next(key, value) && key == name;
+        PgColumn& column = columns[at];
+        in_order = in_order && encoder.user_code == seen && cursor.next(key, value) && stands_for(column, key);
         if (BAREWIRE_UNLIKELY(!in_order)) {
-            value = PyDict_GetItemWithError(row, name);
+            value = PyDict_GetItemWithError(row, column.name.get());
             if (value == nullptr) return !PyErr_Occurred() && fail_row(encoder, "the row lacks this column");
         }
         if (BAREWIRE_UNLIKELY(!write(at, value))) return false;
@@ -103,7 +113,7 @@ bool walk_mapping(PgEncoder& encoder, PyObject* row, const std::vector<PgColumn>
 }
 
 template <class Write>
-bool walk_row(PgEncoder& encoder, PyObject* row, const std::vector<PgColumn>& columns, bool extra_keys, std::size_t& at,
+bool walk_row(PgEncoder& encoder, PyObject* row, std::vector<PgColumn>& columns, bool extra_keys, std::size_t& at,
               Write write) {
     if (BAREWIRE_LIKELY(PyTuple_Check(row) || PyList_Check(row))) {
         return walk_sequence(encoder, row, columns.size(), at, write);
@@ -200,7 +210,7 @@ PgRowsStop PgColumnWriter::append_rows(PgEncoding& encoding, DocumentSource& sou
         PyErr_NoMemory();
         return PgRowsStop::failed;
     }
-    const std::vector<PgColumn>& columns = rows_.columns();
+    std::vector<PgColumn>& columns = rows_.columns_;
     // One encoder per column, because each writes into a buffer of its own; `last` holds what the last row ran into.
     std::vector<PgEncoder> encoders;
     encoders.reserve(columns.size());
@@ -252,6 +262,25 @@ void PgColumnWriter::finish() noexcept {
     }
 }
 
+namespace {
+
+// Rows that are framed, then decoded, at a time: their bytes are still near when they are read again.
+constexpr std::size_t rows_per_turn = 256;
+
+struct FramedRows {
+    const std::vector<pg::Field>& fields;
+    std::size_t columns;
+
+    static const std::uint8_t* cell(void* source, int row, int column, int& length) {
+        const auto& rows = *static_cast<FramedRows*>(source);
+        const pg::Field& field = rows.fields[static_cast<std::size_t>(row) * rows.columns + static_cast<std::size_t>(column)];
+        length = field.is_null() ? -1 : static_cast<int>(field.size);
+        return field.data;
+    }
+};
+
+}  // namespace
+
 bool PgCopyDecoder::append_rows(PgDecoding& decoding, PgRowPlan& plan, PgShape shape, const std::uint8_t* data,
                                 std::size_t size, PyObject* list) {
     const auto refuse = [&] {
@@ -263,29 +292,22 @@ bool PgCopyDecoder::append_rows(PgDecoding& decoding, PgRowPlan& plan, PgShape s
     pg::CopyReader reader(data, size);
     if (!started_ && reader.header() != pg::CopyNext::row) return refuse();
     started_ = true;
-    fields_.clear();
-    std::size_t rows = 0;
+    py::CollectorPause pause(size > 4096 && !plan.may_run_user_code(decoding));
+    FramedRows framed{fields_, plan.columns()};
     while (reader.taken() != size) {
-        const pg::CopyNext next = reader.next(plan.columns(), fields_);
-        if (next == pg::CopyNext::row) {
-            ++rows;
-            continue;
+        fields_.clear();
+        std::size_t rows = 0;
+        for (; rows < rows_per_turn && reader.taken() != size; ++rows) {
+            const pg::CopyNext next = reader.next(plan.columns(), fields_);
+            if (next == pg::CopyNext::row) continue;
+            if (next != pg::CopyNext::end || reader.taken() != size) return refuse();
+            ended_ = true;
+            break;
         }
-        if (next != pg::CopyNext::end || reader.taken() != size) return refuse();
-        ended_ = true;
+        const PgCells cells{&framed, static_cast<int>(rows), &FramedRows::cell};
+        if (!plan.append_rows(decoding, cells, shape, list)) return false;
     }
-    if (rows > static_cast<std::size_t>(std::numeric_limits<int>::max())) return refuse();
-    struct Source {
-        const std::vector<pg::Field>& fields;
-        std::size_t columns;
-    } source{fields_, plan.columns()};
-    const PgCells cells{&source, static_cast<int>(rows), [](void* from, int row, int column, int& length) {
-                            const auto& held = *static_cast<Source*>(from);
-                            const pg::Field& field = held.fields[static_cast<std::size_t>(row) * held.columns + static_cast<std::size_t>(column)];
-                            length = field.is_null() ? -1 : static_cast<int>(field.size);
-                            return field.data;
-                        }};
-    return plan.append_rows(decoding, cells, shape, list);
+    return true;
 }
 
 }  // namespace barewire::walk

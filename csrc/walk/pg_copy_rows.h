@@ -17,10 +17,12 @@ namespace barewire::walk {
 
 struct PgEncoder;
 
-// A column that rows are written to. The name is the key in rows that are mappings; interned, if it is to be found fast.
+// A column that rows are written to. The name is the key in rows that are mappings.
 struct PgColumn {
     const PgType* type = nullptr;
     py::Ref name;
+    // The last key that was equal without being the same object; mappings of one source usually share their keys.
+    py::Ref alias;
 };
 
 enum class PgRowsStop {

@@ -1,12 +1,16 @@
 // Python classes of PostgreSQL values, resolved on first sight and remembered; no walking happens here.
 #pragma once
 
+#include <memory>
+
 #include "base/macros.h"
 #include "py/python.h"
 #include "py/ref.h"
 #include "py/slots.h"
 
 namespace barewire::walk {
+
+class DecodeCache;
 
 // Filled by `resolve()` on the first use of the codec: nothing is imported when the extension itself is.
 struct PgKinds {
@@ -31,6 +35,7 @@ struct PgKinds {
     py::SlotClass ipv4_slots;                    // address as int
     py::SlotClass ipv6_slots;                    // address as int, scope
     bool decimal_in_place = false;               // see py/internals/decimal.h
+    std::shared_ptr<DecodeCache> decode_cache;   // of JSON; empty while a decoder has it on loan
 
     // Interned names.
     py::Ref bounds[4];                           // "()", "[)", "(]", "[]": lower inclusive is bit 0, upper bit 1

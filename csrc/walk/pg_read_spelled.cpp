@@ -1,9 +1,9 @@
 // Types that become the server's own text: bits, macaddr, geometric types, tid, pg_lsn.
 #include <cstdio>
-#include <cstdlib>
 #include <string>
 
 #include "base/bytes.h"
+#include "walk/float_text.h"
 #include "walk/pg_decoder.h"
 
 namespace barewire::walk {
@@ -34,14 +34,15 @@ PyObject* bits(PgDecoding& decoding, const PgType& type, const std::uint8_t* dat
 PyObject* mac(PgDecoding& decoding, const PgType& type, const std::uint8_t* data, std::size_t size) {
     if (size != (type.kind == PgKind::macaddr ? 6u : 8u)) return fail_pg_bytes(decoding, type);
     constexpr char digits[] = "0123456789abcdef";
-    char text[24];
-    std::size_t length = 0;
+    PyObject* text = PyUnicode_New(static_cast<Py_ssize_t>(size * 3 - 1), 127);
+    if (text == nullptr) return nullptr;
+    auto* at = PyUnicode_1BYTE_DATA(text);
     for (std::size_t i = 0; i < size; ++i) {
-        if (i != 0) text[length++] = ':';
-        text[length++] = digits[data[i] >> 4];
-        text[length++] = digits[data[i] & 15];
+        if (i != 0) *at++ = ':';
+        *at++ = static_cast<Py_UCS1>(digits[data[i] >> 4]);
+        *at++ = static_cast<Py_UCS1>(digits[data[i] & 15]);
     }
-    return PyUnicode_FromStringAndSize(text, static_cast<Py_ssize_t>(length));
+    return text;
 }
 
 PyObject* lsn(PgDecoding& decoding, const PgType& type, const std::uint8_t* data, std::size_t size) {
@@ -58,59 +59,11 @@ PyObject* tid(PgDecoding& decoding, const PgType& type, const std::uint8_t* data
     return PyUnicode_FromString(text);
 }
 
-// A number with the fewest digits that give it again, in the server's spelling: an exponent below -4 and from 15 on.
 bool append_number(std::string& out, double number) {
-    if (number != number) {
-        out += "NaN";
-        return true;
-    }
-    if (number - number != 0) {
-        out += number < 0 ? "-Infinity" : "Infinity";
-        return true;
-    }
-    char* shortest = PyOS_double_to_string(number, 'r', 0, 0, nullptr);
-    if (shortest == nullptr) return false;
-    // Digits without point and leading zeros, and the exponent of the first one.
-    std::string digits;
-    int exponent = 0, point = -1;
-    const char* at = shortest;
-    if (*at == '-') {
-        out += '-';
-        ++at;
-    }
-    for (; *at != 0 && *at != 'e'; ++at) {
-        if (*at == '.') {
-            point = static_cast<int>(digits.size());
-        } else {
-            digits += *at;
-        }
-    }
-    if (point < 0) point = static_cast<int>(digits.size());
-    if (*at == 'e') exponent = std::atoi(at + 1);
-    PyMem_Free(shortest);
-    std::size_t zeros = digits.find_first_not_of('0');
-    if (zeros == std::string::npos) {
-        out += '0';
-        return true;
-    }
-    exponent += point - static_cast<int>(zeros) - 1;
-    digits.erase(0, zeros);
-    digits.erase(digits.find_last_not_of('0') + 1);
-    const auto count = static_cast<int>(digits.size());
-    if (exponent < -4 || exponent >= 15) {
-        out += digits[0];
-        if (count > 1) out.append(".").append(digits, 1);
-        char text[16];
-        std::snprintf(text, sizeof text, "e%c%02d", exponent < 0 ? '-' : '+', exponent < 0 ? -exponent : exponent);
-        out += text;
-    } else if (exponent < 0) {
-        out.append("0.").append(static_cast<std::size_t>(-exponent - 1), '0').append(digits);
-    } else if (count <= exponent + 1) {
-        out.append(digits).append(static_cast<std::size_t>(exponent + 1 - count), '0');
-    } else {
-        out.append(digits, 0, static_cast<std::size_t>(exponent) + 1).append(".").append(digits, static_cast<std::size_t>(exponent) + 1);
-    }
-    return true;
+    char text[longest_float_text];
+    const std::size_t size = put_float_text(text, number);
+    out.append(text, size);
+    return size != 0;
 }
 
 // "x,y" of the next two numbers.

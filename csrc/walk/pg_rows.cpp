@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "py/guard.h"
+#include "py/internals/clock.h"
 #include "py/internals/dict_fill.h"
 #include "py/text_build.h"
 #include "walk/pg_decoder.h"
@@ -32,16 +33,15 @@ bool is_atom(const PgType& type) noexcept {
     }
 }
 
-// Whether decoding may call functions of the user, now or when the session's settings change.
-bool may_run_user_code(const PgType& type) noexcept {
-    switch (type.kind) {
-        case PgKind::json:
-        case PgKind::jsonb:
-        case PgKind::timestamptz:
-        case PgKind::composite:
-        case PgKind::record: return true;
-        default: return type.element != nullptr && may_run_user_code(*type.element);
+// Whether some type inside has a property.
+template <class Has>
+bool any_inside(const PgType& type, Has has) noexcept {
+    if (has(type)) return true;
+    if (type.element != nullptr && any_inside(*type.element, has)) return true;
+    for (const PgField& field : type.fields) {
+        if (any_inside(*field.type, has)) return true;
     }
+    return false;
 }
 
 }  // namespace
@@ -54,12 +54,24 @@ bool PgRowPlan::prepare(PgKinds& kinds, std::vector<Column> columns, std::vector
     keys_.reset();
     pattern_tried_ = false;
     atoms_ = true;
-    user_code_ = false;
+    user_code_ = json_ = zoned_ = false;
     for (const Column& column : columns_) {
         atoms_ &= !column.text && is_atom(*column.type);
-        user_code_ |= column.text || may_run_user_code(*column.type);
+        const PgType& type = *column.type;
+        // Only its value says what is in a record.
+        user_code_ |= column.text || any_inside(type, [](const PgType& one) {
+                          return one.kind == PgKind::record || static_cast<bool>(one.factory);
+                      });
+        json_ |= any_inside(type, [](const PgType& one) { return one.kind == PgKind::json || one.kind == PgKind::jsonb; });
+        zoned_ |= any_inside(type, [](const PgType& one) { return one.kind == PgKind::timestamptz; });
     }
     return true;
+}
+
+bool PgRowPlan::may_run_user_code(const PgDecoding& decoding) const noexcept {
+    const PgSettings& settings = decoding.settings;
+    return user_code_ || (json_ && (settings.json_loads || !settings.encoding.empty())) ||
+           (zoned_ && settings.timezone && settings.timezone.get() != py::timezone_utc());
 }
 
 BAREWIRE_INLINE PyObject* PgRowPlan::value(PgDecoding& decoding, const PgCells& cells, int row, std::size_t column) {
@@ -172,7 +184,7 @@ Ref PgRowPlan::row(PgDecoding& decoding, const PgCells& cells, int row, PgShape 
 }
 
 bool PgRowPlan::append_rows(PgDecoding& decoding, const PgCells& cells, PgShape shape, PyObject* list) {
-    py::CollectorPause pause(cells.rows > 32 && !user_code_);
+    py::CollectorPause pause(cells.rows > 32 && !may_run_user_code(decoding));
     for (int row = 0; row < cells.rows; ++row) {
         Ref made = Ref::steal(any(decoding, cells, row, shape));
         if (BAREWIRE_UNLIKELY(!made || PyList_Append(list, made.get()) < 0)) return false;

@@ -35,6 +35,8 @@ public:
     [[nodiscard]] bool prepare(PgKinds& kinds, std::vector<Column> columns, std::vector<py::Ref> names);
     std::size_t columns() const noexcept { return columns_.size(); }
     const std::vector<py::Ref>& names() const noexcept { return names_; }
+    // Whether decoding a row may call functions of the user: then the garbage collector is left alone.
+    bool may_run_user_code(const PgDecoding& decoding) const noexcept;
 
     // Appends all rows to a list, with the garbage collector paused. False with a Python error set; rows before it stay.
     [[nodiscard]] bool append_rows(PgDecoding& decoding, const PgCells& cells, PgShape shape, PyObject* list);
@@ -52,7 +54,9 @@ private:
     std::vector<Column> columns_;
     std::vector<py::Ref> names_;
     bool atoms_ = false;      // no value can be part of a reference cycle
-    bool user_code_ = false;  // decoding may run Python code
+    bool user_code_ = false;  // factories, or text loaders
+    bool json_ = false;       // a function of the session may be called
+    bool zoned_ = false;      // the session's zone is asked
     py::Ref pattern_;         // dict of all names with None, cloned per row where the layout of dicts is known
     bool pattern_tried_ = false;
     py::Ref keys_;            // what records share, see pg_record.h

@@ -1,5 +1,6 @@
-// json and jsonb: text as it is, anything else through the session's function or json.dumps.
+// json and jsonb: text as it is; our own writer where json.dumps is asked for, else the session's function.
 #include "py/guard.h"
+#include "walk/json_write.h"
 #include "walk/pg_encoder.h"
 
 namespace barewire::walk {
@@ -33,16 +34,22 @@ bool write_pg_json(PgEncoder& encoder, const PgType& type, PyObject* value) {
     }
     if (PyUnicode_Check(value) || PyBytes_Check(value)) return append_document(encoder, type, value);
     Ref object = Ref::share(value), dumps;
-    ++encoder.user_code;
     if (PyObject_TypeCheck(value, reinterpret_cast<PyTypeObject*>(kinds.json.get())) ||
         PyObject_TypeCheck(value, reinterpret_cast<PyTypeObject*>(kinds.jsonb.get()))) {
         // psycopg's wrappers may bring a function of their own.
+        ++encoder.user_code;
         dumps = Ref::steal(PyObject_GetAttr(value, kinds.dumps.get()));
         object = Ref::steal(PyObject_GetAttr(value, kinds.obj.get()));
         if (!dumps || !object) return false;
         if (dumps.get() == Py_None) dumps.reset();
     }
-    if (!dumps) dumps = encoder.settings.json_dumps ? encoder.settings.json_dumps.copy() : kinds.json_dumps.copy();
+    if (!dumps && encoder.settings.json_dumps) dumps = encoder.settings.json_dumps.copy();
+    if (BAREWIRE_LIKELY(!dumps)) {
+        const JsonWritten outcome = write_json(encoder, object.get());
+        if (BAREWIRE_LIKELY(outcome != JsonWritten::unusual)) return outcome == JsonWritten::written;
+        dumps = kinds.json_dumps.copy();
+    }
+    ++encoder.user_code;
     Ref document = Ref::steal(PyObject_CallOneArg(dumps.get(), object.get()));
     return document && append_document(encoder, type, document.get());
 }

@@ -47,32 +47,45 @@ CopyNext CopyReader::header() noexcept {
 }
 
 CopyNext CopyReader::next(std::size_t columns, std::vector<Field>& fields) {
-    Reader reader = reader_;
-    std::int16_t count = 0;
-    if (!reader.take(count)) return CopyNext::incomplete;
+    const std::uint8_t* at = reader_.at();
+    const std::uint8_t* const end = at + reader_.left();
+    const auto left = [&] { return static_cast<std::size_t>(end - at); };
+    if (left() < 2) return CopyNext::incomplete;
+    const auto count = base::load_big<std::int16_t>(at);
+    at += 2;
     if (count == -1) {
-        reader_ = reader;
+        reader_ = Reader(at, left());
         return CopyNext::end;
     }
     if (count < 0 || static_cast<std::size_t>(count) != columns) return CopyNext::broken;
     const std::size_t before = fields.size();
-    for (std::size_t i = 0; i < columns; ++i) {
-        Field field;
-        Reader length_reader = reader;
-        std::int32_t length = 0;
-        const bool length_there = length_reader.take(length);
-        if (length_there && length < -1) {
-            fields.resize(before);
-            return CopyNext::broken;
+    fields.resize(before + columns);
+    CopyNext outcome = CopyNext::row;
+    for (Field* field = fields.data() + before; field != fields.data() + before + columns; ++field) {
+        if (left() < 4) {
+            outcome = CopyNext::incomplete;
+            break;
         }
-        if (!length_there || !reader.take_field(field)) {
-            fields.resize(before);
-            return CopyNext::incomplete;
+        const auto length = base::load_big<std::int32_t>(at);
+        at += 4;
+        if (length < 0) {
+            if (length == -1) continue;
+            outcome = CopyNext::broken;
+            break;
         }
-        fields.push_back(field);
+        if (left() < static_cast<std::size_t>(length)) {
+            outcome = CopyNext::incomplete;
+            break;
+        }
+        *field = {at, static_cast<std::size_t>(length)};
+        at += length;
     }
-    reader_ = reader;
-    return CopyNext::row;
+    if (outcome == CopyNext::row) {
+        reader_ = Reader(at, left());
+    } else {
+        fields.resize(before);
+    }
+    return outcome;
 }
 
 }  // namespace barewire::wire::pg

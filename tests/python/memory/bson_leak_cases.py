@@ -1,25 +1,19 @@
 # Run as a program: repeats one named codec call many times and prints how references and memory moved. No assertions.
-"""Usage: python bson_leak_cases.py NAME COUNT. Prints one JSON object:
-
-references: {what: difference of sys.getrefcount after COUNT calls}, blocks: growth of allocated Python blocks,
-kilobytes: growth of the resident set after a warm-up of COUNT calls.
-"""
+"""Usage: python bson_leak_cases.py NAME COUNT. What is printed is said in leak_run.py."""
 import datetime
-import gc
-import json
 import re
-import resource
-import sys
 import uuid
 from collections import OrderedDict
 from decimal import Decimal
 
 import bson
+import leak_run
 from barewire import bson as codec
 from bson import Code, DatetimeMS, DBRef, Decimal128, Int64, MaxKey, MinKey, ObjectId, Regex, Timestamp
 from bson.binary import Binary
 from bson.codec_options import CodecOptions, TypeCodec, TypeDecoder, TypeRegistry
 from bson.raw_bson import RawBSONDocument
+from leak_run import refused
 
 KEY, VALUE = "a_key_of_the_test", "a value of the test"
 STANDARD = CodecOptions(uuid_representation=4)
@@ -68,14 +62,6 @@ MAPPED = CodecOptions(document_class=Mapped)
 REFUSING = CodecOptions(type_registry=TypeRegistry([Refusing()]))
 
 
-def refused(function, *arguments, **keywords):
-    try:
-        function(*arguments, **keywords)
-    except Exception:
-        return
-    raise AssertionError("the call was expected to fail")
-
-
 CASES = {
     "encode": lambda: codec.encode(EVERYTHING, codec_options=STANDARD),
     "encode_many": lambda: codec.encode_many([EVERYTHING, EVERYTHING], codec_options=STANDARD),
@@ -111,30 +97,5 @@ SHARED = {
 }
 
 
-def resident():
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[1]) * resource.getpagesize() // 1024
-
-
-def main(name, count):
-    case = CASES[name]
-    for _ in range(max(1000, count // 10)):
-        case()
-    gc.collect()
-    before = {what: sys.getrefcount(thing) for what, thing in SHARED.items()}
-    blocks, kilobytes = sys.getallocatedblocks(), resident()
-    for _ in range(count):
-        case()
-    gc.collect()
-    growth = resident() - kilobytes
-    blocks = sys.getallocatedblocks() - blocks
-    after = {what: sys.getrefcount(thing) for what, thing in SHARED.items()}
-    print(json.dumps({
-        "references": {what: after[what] - before[what] for what in SHARED if after[what] != before[what]},
-        "blocks": blocks,
-        "kilobytes": growth,
-    }))
-
-
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    leak_run.main(CASES, SHARED)
