@@ -1,26 +1,21 @@
 # The MongoDB demo: real flights into a real server and back, by Barewire and its peers, with equal results.
-"""Starts an embedded MongoDB and loads and reads 336,776 flights with Barewire, PyMongo Async and Motor."""
+"""Loads and reads the flights with Barewire, PyMongo Async and Motor."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import datetime
-import gc
 import hashlib
 import random
-import sys
-import time
 from collections.abc import Awaitable, Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import bson
 import pymongo
-from demo_flights import TOTAL, read_flights
-from demo_report import OURS, Comparison, Series, chart, environment, failures, human, save, table
+from demo_compare import Comparer
+from demo_report import OURS, Comparison
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import Progress
 
 from barewire.embedded import MongoServer
 
@@ -71,79 +66,14 @@ class Witness:
         return count, digest
 
 
-class Demo:
+class MongoDemo(Comparer):
     """One run: the documents, the clients, and what was measured."""
 
     def __init__(self, uri: str, flights: list[dict[str, Any]], console: Console, progress: Progress) -> None:
+        super().__init__("MongoDB", console, progress)
         self.flights = flights
-        self.console = console
-        self.progress = progress
         self.witness = Witness(uri)
         self.clients = make_clients(uri)
-        self.comparisons: list[Comparison] = []
-
-    async def compare(
-        self,
-        title: str,
-        repetitions: int,
-        contestants: Sequence[tuple[str, str, Callable[[], Awaitable[Any]]]],
-        check: Callable[[Any], str | None],
-        *,
-        calls: int = 1,
-        warm_up: bool = True,
-    ) -> None:
-        """Time every contestant once per repetition, in a rotating order; check each result outside the time.
-
-        Args:
-            contestants: client, method, and the operation.
-            check: None for a right result, else what is wrong with it.
-            calls: the operation does so many calls; times are kept per call.
-            warm_up: run each once before, unmeasured.
-        """
-        comparison = Comparison(title, [Series(client, method) for client, method, _ in contestants])
-        self.comparisons.append(comparison)
-        task = self.progress.add_task(title, total=repetitions * len(contestants))
-        pairs = list(zip(comparison.series, (run for _, _, run in contestants)))
-        for repetition in range(-1 if warm_up else 0, repetitions):
-            turn = repetition % len(pairs)
-            for series, run in pairs[turn:] + pairs[:turn]:
-                if series.correct:
-                    self.progress.update(task, description=f"{title} · {series.label}")
-                    await self._once(series, run, check, calls, kept=repetition >= 0)
-                if repetition >= 0:
-                    self.progress.advance(task)
-        self.progress.update(task, description=title)
-        peer = comparison.fastest_peer("wall")
-        parts = []
-        for one in comparison.series:
-            text = human(one.median) if one.wall else "failed"
-            if one.client == OURS and one.wall and peer:
-                text = f"[bold]{text} ({peer / one.median:.2f}x)[/]"
-            parts.append(f"{one.label} {text}")
-        self.console.print(f"[dim]{title}:[/] " + ", ".join(parts), highlight=False)
-
-    async def _once(
-        self,
-        series: Series,
-        run: Callable[[], Awaitable[Any]],
-        check: Callable[[Any], str | None],
-        calls: int,
-        *,
-        kept: bool,
-    ) -> None:
-        gc.collect()
-        try:
-            wall, cpu = time.perf_counter(), time.process_time()
-            result = await run()
-            wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-            wrong = check(result)
-        except Exception as error:  # a client that fails is a result; the others go on
-            wrong = f"{type(error).__name__}: {error}"
-        if wrong is not None:
-            series.fail(wrong)
-        elif kept:
-            series.wall.append(wall / calls)
-            series.cpu.append(cpu / calls)
 
     async def loads(self, repetitions: int) -> None:
         """All flights into an empty collection: insert_many in chunks, and Barewire's insert_many_unsafe."""
@@ -252,76 +182,20 @@ class Demo:
         self.witness.client.close()
 
 
-async def run(arguments: argparse.Namespace, console: Console) -> int:
-    """The whole demo; the exit code."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    # A slow refresh: drawing takes processor time from whoever is being measured.
-    with Progress(*columns, console=console, refresh_per_second=2) as progress:
-        task = progress.add_task("reading the flights", total=1)
-        flights = read_flights(arguments.flights)
+async def run_mongo(
+    flights: list[dict[str, Any]], options: argparse.Namespace, console: Console, progress: Progress
+) -> tuple[list[Comparison], dict[str, Any]]:
+    """The whole of it on an embedded server: the comparisons, and what the figures depend on."""
+    task = progress.add_task("starting MongoDB", total=1)
+    with MongoServer(cache_megabytes=512) as server:
         progress.update(task, completed=1)
-        # The input is not what is measured: the garbage collector shall not walk it for any client.
-        gc.collect()
-        gc.freeze()
-        task = progress.add_task("starting MongoDB", total=1)
-        with MongoServer(cache_megabytes=512) as server:
-            progress.update(task, completed=1)
-            # w=1, for everybody: the default of a replica set waits for the journal on the disk.
-            demo = Demo(f"{server.uri}&w=1", flights, console, progress)
-            version = demo.witness.version
-            console.print(f"MongoDB {version}, {len(flights):,} flights with {len(flights[0])} fields")
-            about = environment() | {"mongodb": version, "flights": len(flights)}
-            try:
-                await demo.loads(arguments.load_repetitions)
-                await demo.reads(arguments.repetitions, arguments.find)
-            finally:
-                await demo.close()
-    console.print()
-    console.print(table(demo.comparisons, console.width))
-    console.print(
-        "ratio: median of the faster peer divided by this median. CPU: processor time of this process, "
-        "without the server's. find_one: per call. correct: what was stored or found equals what PyMongo's blocking "
-        "client says.",
-        style="dim",
-    )
-    if not about["python_optimised_build"]:
-        console.print("This Python was built without profile-guided optimisation.", style="dim")
-    arguments.results.mkdir(parents=True, exist_ok=True)
-    stem = arguments.results / f"mongo-flights-{datetime.datetime.now():%Y%m%d-%H%M%S}"
-    save(demo.comparisons, about, stem.with_suffix(".json"))
-    chart(demo.comparisons, stem.with_suffix(".png"))
-    for what, suffix in (("figures", ".json"), ("chart", ".png")):
-        console.print(f"{what}: {stem.with_suffix(suffix)}", highlight=False, soft_wrap=True)
-    return 1 if failures(demo.comparisons, console) else 0
-
-
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="tools/demo", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="50,000 flights, fewer repetitions")
-    parser.add_argument("--flights", type=int, metavar="N", help=f"how many of the {TOTAL:,} flights")
-    parser.add_argument("--repetitions", type=int, metavar="N", help="of each read")
-    parser.add_argument("--load-repetitions", type=int, metavar="N", help="of each load")
-    parser.add_argument("--results", type=Path, default=Path("demo-results"), help="folder of the results")
-    arguments = parser.parse_args()
-    quick = arguments.quick
-    arguments.flights = arguments.flights or (50_000 if quick else TOTAL)
-    arguments.repetitions = arguments.repetitions or (5 if quick else 7)
-    arguments.load_repetitions = arguments.load_repetitions or 3
-    sizes = (10_000,) if quick else (10_000, 100_000)
-    arguments.find = [size for size in sizes if size <= arguments.flights]
-    if min(arguments.flights, arguments.repetitions, arguments.load_repetitions) < 1:
-        parser.error("numbers must be positive")
-    return arguments
-
-
-def main() -> int:
-    console = Console()
-    try:
-        return asyncio.run(run(_arguments(), console))
-    except KeyboardInterrupt:
-        console.print("interrupted")
-        return 130
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        # w=1, for everybody: the default of a replica set waits for the journal on the disk.
+        demo = MongoDemo(f"{server.uri}&w=1", flights, console, progress)
+        version = demo.witness.version
+        console.print(f"MongoDB {version}, {len(flights):,} flights with {len(flights[0])} fields")
+        try:
+            await demo.loads(options.load_repetitions)
+            await demo.reads(options.repetitions, options.find)
+        finally:
+            await demo.close()
+    return demo.comparisons, {"mongodb": version}

@@ -20,7 +20,7 @@ from rich.table import Table
 import barewire
 
 OURS = "Barewire"
-_COLOURS = {OURS: "#1b9e77", "PyMongo Async": "#7570b3", "Motor": "#d95f02"}
+_COLOURS = {OURS: "#1b9e77", "PyMongo Async": "#7570b3", "Motor": "#d95f02", "asyncpg": "#7570b3", "psycopg": "#d95f02"}
 
 
 @dataclass
@@ -52,6 +52,7 @@ class Comparison:
 
     title: str
     series: list[Series] = field(default_factory=list)
+    database: str = ""
 
     def fastest_peer(self, measure: str) -> float | None:
         """The median of the fastest client that is not ours, in ``wall`` or ``cpu``; None if all failed."""
@@ -72,7 +73,7 @@ def _ratio(peer: float | None, value: float) -> str:
 
 
 def table(comparisons: Sequence[Comparison], width: int) -> Table:
-    """Median, ratio to the faster peer in wall time and in the client's CPU, correctness; more if it fits."""
+    """Median, ratio to the fastest peer in wall time and in the client's CPU, correctness; more if it fits."""
     wide = width >= 100
     result = Table(title="Barewire and its peers", title_justify="left")
     result.add_column("operation and client", no_wrap=True)
@@ -80,7 +81,11 @@ def table(comparisons: Sequence[Comparison], width: int) -> Table:
     for name in names:
         result.add_column(name, justify="right", no_wrap=True)
     result.add_column("correct", justify="center", no_wrap=True)
+    database = ""
     for comparison in comparisons:
+        if comparison.database != database:
+            database = comparison.database
+            result.add_row(database, style="bold underline")
         result.add_row(comparison.title, style="italic")
         wall, cpu = comparison.fastest_peer("wall"), comparison.fastest_peer("cpu")
         for one in comparison.series:
@@ -133,9 +138,9 @@ def chart(comparisons: Sequence[Comparison], path: Path) -> None:
         panel.invert_yaxis()
         panel.set_xlim(0, longest * 1.4)
         panel.set_xticks([])
-        panel.set_title(comparison.title, fontsize=10, loc="left")
+        panel.set_title(f"{comparison.database}: {comparison.title}", fontsize=10, loc="left")
         panel.spines[["top", "right", "bottom"]].set_visible(False)
-    figure.suptitle("Median time; in brackets the ratio to the faster peer", fontsize=11)
+    figure.suptitle("Median time; in brackets the ratio to the fastest peer", fontsize=11)
     figure.tight_layout()
     figure.savefig(path, dpi=130)
     pyplot.close(figure)
@@ -144,7 +149,7 @@ def chart(comparisons: Sequence[Comparison], path: Path) -> None:
 def environment() -> dict[str, Any]:
     """What the figures depend on."""
     versions = {"barewire": barewire.__version__}
-    versions |= {name: metadata.version(name) for name in ("pymongo", "motor")}
+    versions |= {name: metadata.version(name) for name in ("pymongo", "motor", "asyncpg", "psycopg")}
     return {
         "versions": versions,
         "python": platform.python_version(),
@@ -159,6 +164,7 @@ def save(comparisons: Sequence[Comparison], about: dict[str, Any], path: Path) -
     """Everything measured, in seconds, as JSON."""
     operations = [
         {
+            "database": comparison.database,
             "operation": comparison.title,
             "clients": [
                 {
