@@ -9,8 +9,9 @@ namespace barewire::net::pg {
 
 namespace {
 
-// Bytes after which a stream of items is offered to the socket, and after which it lets others have the loop.
-constexpr std::size_t flush_size = 64 * 1024;
+// Bytes after which a stream of items is offered to the socket, and after which it lets others have the loop. The first is
+// as many as libpq sends by itself: asked later, it would have asked a full socket again for each item in between.
+constexpr std::size_t flush_size = 8 * 1024;
 constexpr std::size_t turn_size = 512 * 1024;
 // What one execution costs besides its parameters' bytes.
 constexpr std::size_t item_overhead = 64;
