@@ -2,6 +2,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdio>
+
 #include "net/mongo/live.h"
 
 using namespace barewire::test;
@@ -14,20 +16,31 @@ TEST_CASE("a forked child works with a new client, the parent's connection is un
         Command command("admin");
         command.int32("ping", 1);
         on.run(command, never);
+        if (command.failure) std::fprintf(stderr, "ping: %s\n", command.failure.message.c_str());
         return command.succeeded();
     };
     REQUIRE(ping(*client));
-    const pid_t child = ::fork();
-    REQUIRE(child >= 0);
-    if (child == 0) {
-        client->abandon_after_fork();
-        client->close();
-        const auto fresh = connect_client(uri, 1);
-        const bool good = ping(*fresh) && ping(*fresh);
-        ::_exit(good ? 0 : 1);
-    }
-    int status = -1;
-    REQUIRE(::waitpid(child, &status, 0) == child);
+    auto status_of_child = [&] {
+        const pid_t child = ::fork();
+        REQUIRE(child >= 0);
+        if (child == 0) {
+            ::alarm(20);
+            client->abandon_after_fork();
+            client->close();
+            const auto fresh = connect_client(uri, 1);
+            const bool good = ping(*fresh) && ping(*fresh);
+            ::_exit(good ? 0 : 2);  // not 1: that is a sanitizer's
+        }
+        int status = -1;
+        REQUIRE(::waitpid(child, &status, 0) == child);
+        return status;
+    };
+    int status = status_of_child();
+#ifdef __SANITIZE_ADDRESS__
+    // AddressSanitizer's allocator knows nothing of fork: a lock that another thread holds at that moment stays locked in
+    // the child, whose first allocation of that size waits for ever. Seen once in a hundred on a busy machine.
+    for (int i = 0; i < 3 && status != 0; ++i) status = status_of_child();
+#endif
     REQUIRE(status == 0);
     REQUIRE(ping(*client));
     REQUIRE(client->pool_stats().at(0).created == 1);
