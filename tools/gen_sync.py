@@ -62,6 +62,7 @@ PACKAGES = {
             (r"^ *# asyncio only\n(?:.*\n)*? *# end of asyncio only\n", ""),
             (r" \(or asynchronous iterable\)", ""),
             (r"PgAsync", "Pg"),
+            (r"_async_upkeep", "_upkeep"),
         ],
         words={"connect_async": "connect", "tasks": "threads", "task": "thread"},
         methods={},

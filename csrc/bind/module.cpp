@@ -28,6 +28,7 @@ constexpr Feature features[] = {
     &add_mongo_stream,
     &add_pg_codec,
     &add_pg_connection,
+    &add_pg_pool,
 };
 
 int execute(PyObject* module) {

@@ -125,7 +125,7 @@ Answer BatchCall::result(std::size_t item, const net::pg::Statement& statement, 
             if (one.error) return Answer::more;
         } else {
             StatementPlan* plan = plan_for(session(), statements_[one.use], statement, result, one.plan);
-            if (plan != nullptr && one.outcome.take(session(), *plan, result)) return Answer::more;
+            if (plan != nullptr && one.outcome.take(session(), *this, *plan, result)) return Answer::more;
         }
     } catch (const std::bad_alloc&) {
         PyErr_NoMemory();

@@ -20,14 +20,14 @@ using py::Ref;
 
 namespace {
 
-const char* kind_name(Failure::Kind kind, bool statement) noexcept {
+const char* kind_name(Failure::Kind kind, PgFailed what) noexcept {
     switch (kind) {
         case Failure::Kind::none: return "none";
         case Failure::Kind::server_selection: return "network";
         case Failure::Kind::network: return "network";
-        case Failure::Kind::network_timeout: return statement ? "statement_timeout" : "network_timeout";
+        case Failure::Kind::network_timeout: return what == PgFailed::statement ? "statement_timeout" : "network_timeout";
         case Failure::Kind::wait_queue_timeout: return "wait_queue_timeout";
-        case Failure::Kind::closed: return "closed";
+        case Failure::Kind::closed: return what == PgFailed::pool ? "pool_closed" : "closed";
         case Failure::Kind::cancelled: return "cancelled";
         case Failure::Kind::configuration: return "configuration";
         case Failure::Kind::authentication: return "authentication";
@@ -64,7 +64,8 @@ Ref pg_server_error(const PgProfile& profile, const net::pg::Result& error) {
     return Ref::steal(PyObject_Vectorcall(profile.server_error.get(), arguments, 2, nullptr));
 }
 
-void raise_pg_failure(const PgProfile& profile, const Failure& failure, const net::pg::OwnedResult& error, bool statement) {
+void raise_pg_failure(const PgProfile& profile, const Failure& failure, const net::pg::OwnedResult& error,
+                      PgFailed what) {
     if (failure.kind == Failure::Kind::out_of_memory) {
         PyErr_NoMemory();
         return;
@@ -73,7 +74,7 @@ void raise_pg_failure(const PgProfile& profile, const Failure& failure, const ne
     if (error) {
         made = pg_server_error(profile, error.view());
     } else {
-        Ref kind = Ref::steal(PyUnicode_FromString(kind_name(failure.kind, statement)));
+        Ref kind = Ref::steal(PyUnicode_FromString(kind_name(failure.kind, what)));
         Ref message = Ref::steal(PyUnicode_DecodeUTF8(failure.message.data(),
                                                       static_cast<Py_ssize_t>(failure.message.size()), "replace"));
         if (!kind || !message) return;
@@ -125,7 +126,7 @@ PyObject* PgCall::start() {
     if (!future_) return nullptr;
     tell_cancellation(future_.get(), this);
     Ref future = future_.copy();
-    inner.link.submit(operation(), *running.reactor);
+    inner.submit(operation(), *running.reactor, single_statement());
     return future.release();
 }
 
@@ -138,7 +139,7 @@ void PgCall::cancelled() noexcept {
     Ref pending = py::take_exception();
     Failure why;
     why.kind = Failure::Kind::cancelled;
-    inner.link.give_up(operation(), std::move(why));
+    operation().give_up(std::move(why));
     py::restore_exception(std::move(pending));
 }
 
@@ -188,14 +189,14 @@ bool PgCall::look_up_on_loop() {
     next->take_over(*this);
     PgSession& inner = session();
     std::shared_ptr<net::Reactor> reactor = inner.reactor.lock();
-    CallOwner<TypeLookup> lookup(TypeLookup::make(connection_.get(), unknown_types_));
+    CallOwner<TypeLookup> lookup(TypeLookup::make(connection_.get(), unknown_types_, server_version_));
     if (!reactor || !lookup) {
         if (!PyErr_Occurred()) raise_psycopg("OperationalError", "the event loop is closed");
         next->tell({});
         return true;
     }
     lookup->then(std::move(owner), *next);
-    inner.link.submit(*lookup, *reactor);
+    inner.submit(*lookup, *reactor, {});
     return true;
 }
 
@@ -218,7 +219,7 @@ void PgCall::looked_up(bool known) noexcept {
         known = false;
     }
     if (known) {
-        inner.link.submit(operation(), *reactor);
+        inner.submit(operation(), *reactor, single_statement());
     } else {
         tell({});
     }
@@ -242,10 +243,10 @@ PyObject* PgCall::run() {
 Ref PgCall::run_inside() {
     PgSession& inner = session();
     PgWait wait(inner);
-    inner.link.run(operation(), wait);
+    inner.link->run(operation(), wait);
     if (wait.raise()) return {};
     if (!unknown_types_.empty() && operation().failure.kind == Failure::Kind::refused) {
-        CallOwner<TypeLookup> lookup(TypeLookup::make(connection_.get(), unknown_types_));
+        CallOwner<TypeLookup> lookup(TypeLookup::make(connection_.get(), unknown_types_, server_version_));
         if (!lookup) return {};
         if (!static_cast<PgCall&>(*lookup).run_inside()) return {};
         PgCall* next = again();
@@ -277,7 +278,9 @@ void PgCall::raise() {
         py::restore_exception(std::move(error_));
         return;
     }
-    raise_pg_failure(*session().profile, operation().failure, operation().error, true);
+    const bool of_pool = session().shared && operation().failure.kind == Failure::Kind::closed;
+    raise_pg_failure(*session().profile, operation().failure, operation().error,
+                     of_pool ? PgFailed::pool : PgFailed::statement);
 }
 
 }  // namespace barewire::bind

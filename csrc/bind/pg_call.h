@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string_view>
 #include <utility>
 
 #include "bind/pending.h"
@@ -42,7 +43,12 @@ protected:
     // In a callback: keeps the Python error for the caller. The callback then refuses or stops.
     void keep_error();
     // In a callback: these types must be looked up before it can be run; it is then run again. The callback refuses.
-    void need_types(std::vector<std::uint32_t> oids) { unknown_types_ = std::move(oids); }
+    void need_types(std::vector<std::uint32_t> oids) {
+        unknown_types_ = std::move(oids);
+        server_version_ = operation().server_version();
+    }
+    // The text of a single statement, by which a pool sees whether it may share a connection; empty: it may not.
+    virtual std::string_view single_statement() const noexcept { return {}; }
     bool given_up() const noexcept { return given_up_; }
 
     // The operation has ended on an event loop.
@@ -64,6 +70,7 @@ private:
 
     py::Ref future_, error_;
     std::vector<std::uint32_t> unknown_types_;
+    int server_version_ = 0;
     bool given_up_ = false;
 };
 
@@ -93,8 +100,10 @@ using CallOwner = std::unique_ptr<Kind, ReleaseOperation>;
 // The exception of a server's error; empty with a Python error set.
 py::Ref pg_server_error(const PgProfile& profile, const net::pg::Result& error);
 
+// What a failure was the failure of.
+enum class PgFailed : std::uint8_t { connecting, statement, pool };
 // The Python exception of a failure, set as the error; `error` may be empty.
 void raise_pg_failure(const PgProfile& profile, const net::Failure& failure, const net::pg::OwnedResult& error,
-                      bool statement);
+                      PgFailed what);
 
 }  // namespace barewire::bind

@@ -19,10 +19,10 @@ namespace {
 
 // False with a Python error set.
 bool adopt(PgSession& session, pg_conn* made) {
-    session.link.statements().size_limit = session.profile->statement_cache_size;
-    session.link.statements().on_server = session.profile->statement_cache_size != 0;
-    session.link.observer = &session;
-    if (!session.link.adopt(session.profile->engine, made)) {
+    session.link->statements().size_limit = session.profile->statement_cache_size;
+    session.link->statements().on_server = session.profile->statement_cache_size != 0;
+    session.link->observer = &session;
+    if (!session.link->adopt(session.profile->engine, made)) {
         PyErr_NoMemory();
         return false;
     }
@@ -42,7 +42,7 @@ public:
         std::unique_ptr<Opening> opening(new (std::nothrow) Opening(connection, future.get()));
         if (!opening) return PyErr_NoMemory();
         if (!opening->Connecting::start(session.profile->engine, session.profile->options, *running.reactor)) {
-            raise_pg_failure(*session.profile, opening->failure, {}, false);
+            raise_pg_failure(*session.profile, opening->failure, {}, PgFailed::connecting);
             return nullptr;
         }
         tell_cancellation(future.get(), opening.get());
@@ -60,7 +60,7 @@ private:
         bool told = true;
         if (made != nullptr && (pending_done(future_.get()) || session.closed)) {
             // Nobody wants it any more: opened and closed again.
-            if (adopt(session, made)) session.link.close();
+            if (adopt(session, made)) session.link->close();
             PyErr_Clear();
             made = nullptr;
         }
@@ -74,7 +74,7 @@ private:
                 if (session.closed) {
                     raise_psycopg("OperationalError", "the connection is closed");
                 } else {
-                    raise_pg_failure(*session.profile, failure, {}, false);
+                    raise_pg_failure(*session.profile, failure, {}, PgFailed::connecting);
                 }
             }
             told = reject_pending(future_.get(), py::take_exception());
@@ -107,10 +107,10 @@ PyObject* connect_here(PyObject* connection) {
     bool good = false;
     if (wait.raise()) {
         Ref raised = py::take_exception();
-        if (made != nullptr && adopt(session, made)) session.link.close();
+        if (made != nullptr && adopt(session, made)) session.link->close();
         py::restore_exception(std::move(raised));
     } else if (made == nullptr) {
-        raise_pg_failure(*session.profile, failure, {}, false);
+        raise_pg_failure(*session.profile, failure, {}, PgFailed::connecting);
     } else {
         good = adopt(session, made);
     }

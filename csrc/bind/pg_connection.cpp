@@ -10,6 +10,7 @@
 #include "bind/pg_listen.h"
 #include "bind/pg_methods.h"
 #include "bind/pg_plan.h"
+#include "bind/pg_pool.h"
 #include "bind/pg_query.h"
 #include "bind/pg_types.h"
 #include "bind/pg_wait.h"
@@ -34,22 +35,22 @@ PyObject* prepend(PyObject* self, PyObject* text) {
     const char* data = nullptr;
     std::size_t size = 0;
     if (!statement_text(text, data, size)) return nullptr;
-    if (session.link.begin_wanted()) Py_RETURN_FALSE;
-    session.link.want_begin({data, size});
+    if (session.link->begin_wanted()) Py_RETURN_FALSE;
+    session.link->want_begin({data, size});
     Py_RETURN_TRUE;
 }
 
 PyObject* take_back(PyObject* self, PyObject*) {
     PgSession& session = session_of(self);
-    if (!session.link.begin_wanted()) Py_RETURN_FALSE;
-    session.link.forget_begin();
+    if (!session.link->begin_wanted()) Py_RETURN_FALSE;
+    session.link->forget_begin();
     Py_RETURN_TRUE;
 }
 
 PyObject* in_transaction(PyObject* self, void*) {
     PgSession& session = session_of(self);
-    if (session.link.begin_wanted()) Py_RETURN_TRUE;
-    switch (session.link.transaction_status()) {
+    if (session.link->begin_wanted()) Py_RETURN_TRUE;
+    switch (session.link->transaction_status()) {
         case net::pg::TransactionStatus::open:
         case net::pg::TransactionStatus::failed: Py_RETURN_TRUE;
         case net::pg::TransactionStatus::active: return PyBool_FromLong(PyList_GET_SIZE(session.transactions.get()) != 0);
@@ -61,8 +62,8 @@ PyObject* in_transaction(PyObject* self, void*) {
 PyObject* take_notifications(PyObject* self, PyObject*) {
     PgSession& session = session_of(self);
     // What has arrived while nobody used the connection.
-    if (session.notifications.empty() && session.link.connected() && !session.link.busy() && !session.turnstile.held()) {
-        session.link.poll_input();
+    if (session.notifications.empty() && session.link->connected() && !session.link->busy() && !session.turnstile.held()) {
+        session.link->poll_input();
     }
     Ref list = Ref::steal(PyList_New(0));
     while (list && !session.notifications.empty()) {
@@ -108,7 +109,7 @@ PyObject* open(PyObject* self, PyObject*) { return connect_session(self); }
 
 PyObject* cancel(PyObject* self, PyObject*) {
     PgSession& session = session_of(self);
-    if (session.opened && !session.closed) session.link.cancel();
+    if (session.opened && !session.closed) session.link->cancel();
     Py_RETURN_NONE;
 }
 
@@ -130,34 +131,40 @@ PyObject* close(PyObject* self, PyObject*) {
     }
     Ref self_kept = Ref::share(self);
     session.closed = true;
-    session.link.close();
+    if (session.lent != nullptr) {
+        discard_lent(session);
+    } else {
+        session.link->close();
+    }
     wake_waits(session, false);
     Py_RETURN_NONE;
 }
 
 PyObject* is_closed(PyObject* self, void*) {
     PgSession& session = session_of(self);
-    return PyBool_FromLong(session.closed || (session.opened && !session.link.connected()));
+    return PyBool_FromLong(session.closed || (session.opened && !session.link->connected()));
 }
 
 PyObject* parameter_status(PyObject* self, PyObject* name) {
     const char* text = PyUnicode_AsUTF8(name);
     if (text == nullptr) return nullptr;
-    const char* value = session_of(self).link.connected() ? session_of(self).link.parameter_status(text) : nullptr;
+    const char* value = session_of(self).link->connected() ? session_of(self).link->parameter_status(text) : nullptr;
     if (value == nullptr) Py_RETURN_NONE;
     return PyUnicode_DecodeUTF8(value, static_cast<Py_ssize_t>(std::char_traits<char>::length(value)), "replace");
 }
 
-PyObject* server_version(PyObject* self, void*) { return PyLong_FromLong(session_of(self).link.server_version()); }
-PyObject* backend_pid(PyObject* self, void*) { return PyLong_FromLong(session_of(self).link.backend_process()); }
+PyObject* server_version(PyObject* self, void*) { return PyLong_FromLong(session_of(self).link->server_version()); }
+PyObject* backend_pid(PyObject* self, void*) { return PyLong_FromLong(session_of(self).link->backend_process()); }
 PyObject* libpq_version(PyObject* self, void*) {
     return PyLong_FromLong(session_of(self).profile->engine->library_version());
 }
 PyObject* cached_statements(PyObject* self, void*) {
-    return PyLong_FromSize_t(session_of(self).link.statements().size());
+    return PyLong_FromSize_t(session_of(self).link->statements().size());
 }
 PyObject* notice_handlers(PyObject* self, void*) { return session_of(self).notice_handlers.shared(); }
 PyObject* transactions(PyObject* self, void*) { return session_of(self).transactions.shared(); }
+
+PyObject* is_lent(PyObject* self, void*) { return PyBool_FromLong(session_of(self).lent != nullptr); }
 
 PyObject* cursor_number(PyObject* self, PyObject*) { return PyLong_FromUnsignedLong(++session_of(self).cursors); }
 
@@ -177,9 +184,20 @@ PyObject* make_async(PyTypeObject* type, PyObject* arguments, PyObject*) { retur
 
 void finalize(PyObject* self) {
     PgSession& session = session_of(self);
-    if (!session.opened || session.closed || !session.link.connected()) return;
+    if (!session.opened || session.closed || !session.link->connected()) return;
     Ref outer = py::take_exception();
-    if (PyErr_ResourceWarning(self, 1, "unclosed connection %R", self) != 0) PyErr_WriteUnraisable(self);
+    int warned;
+    if (session.lent != nullptr && session.taken_at) {
+        // (code, line) of the statement that took it
+        PyObject* code = PyTuple_GET_ITEM(session.taken_at.get(), 0);
+        Ref file = Ref::steal(PyObject_GetAttrString(code, "co_filename"));
+        if (!file) PyErr_Clear();
+        warned = PyErr_ResourceWarning(self, 1, "a pool's connection was never given back; it was taken at %S:%S",
+                                       file ? file.get() : Py_None, PyTuple_GET_ITEM(session.taken_at.get(), 1));
+    } else {
+        warned = PyErr_ResourceWarning(self, 1, "unclosed connection %R", self);
+    }
+    if (warned != 0) PyErr_WriteUnraisable(self);
     py::restore_exception(std::move(outer));
 }
 
@@ -191,7 +209,8 @@ void deallocate(PyObject* self) {
     if (object->weak_references != nullptr) PyObject_ClearWeakRefs(self);
     if (object->session != nullptr) {
         sessions().erase(object->session);
-        object->session->link.close();
+        discard_lent(*object->session);
+        object->session->link->close();
         delete object->session;
     }
     type->tp_free(self);
@@ -220,13 +239,16 @@ PyObject* represent(PyObject* self) {
     PgSession& session = session_of(self);
     const char* name = Py_TYPE(self)->tp_name;
     if (session.closed || !session.opened) return PyUnicode_FromFormat("<%s closed>", name);
-    if (!session.link.connected()) return PyUnicode_FromFormat("<%s lost>", name);
-    return PyUnicode_FromFormat("<%s %s on %s>", name, session.link.info("dbname"), session.link.info("host"));
+    if (!session.link->connected()) return PyUnicode_FromFormat("<%s lost>", name);
+    return PyUnicode_FromFormat("<%s %s on %s>", name, session.link->info("dbname"), session.link->info("host"));
 }
 
 PyObject* after_fork(PyObject*, PyObject*) {
     for (PgSession* session : sessions()) {
-        if (session->opened && !session->closed) session->link.abandon_after_fork();
+        // A lent one is its pool's to forget.
+        if (session->lent == nullptr && session->opened && !session->closed) session->link->abandon_after_fork();
+        session->lent = nullptr;
+        session->link = &session->own;
         session->closed = true;
     }
     abandon_pg_engines();
@@ -261,6 +283,7 @@ PyGetSetDef attributes[] = {
     {"backend_pid", backend_pid, nullptr, "Process id of the server's end.", nullptr},
     {"libpq_version", libpq_version, nullptr, "150020: 15.20.", nullptr},
     {"cached_statements", cached_statements, nullptr, "How many statements are remembered.", nullptr},
+    {"_lent", is_lent, nullptr, "Whether a pool has lent it.", nullptr},
     {"_notice_handlers", notice_handlers, nullptr, nullptr, nullptr},
     {"_transactions", transactions, nullptr, nullptr, nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr},

@@ -94,7 +94,7 @@ bool CopyOutCall::hand_over() {
 }
 
 bool CopyOutCall::take_rows(const std::uint8_t* bytes, std::size_t size) {
-    if (zoned_ && !begun_ && !session().update_timezone()) return false;
+    if (zoned_ && !begun_ && !session().update_timezone(*this)) return false;
     begun_ = true;
     walk::PgDecoding decoding = session().decoding();
     return decoder_.append_rows(decoding, *plan_, shape_, bytes, size, list_.get());

@@ -57,9 +57,9 @@ PyObject* NotificationWait::start(PyObject* connection, PyObject* seconds) {
     } catch (const std::bad_alloc&) {
         return PyErr_NoMemory();
     }
-    if (!session.link.watch(*running.reactor) ||
+    if (!session.link->watch(*running.reactor) ||
         (deadline != Clock::time_point::max() && !running.reactor->arm(*wait, deadline))) {
-        if (session.waits.empty()) session.link.unwatch();
+        if (session.waits.empty()) session.link->unwatch();
         raise_psycopg("OperationalError", "the event loop is closed");
         return nullptr;
     }
@@ -76,7 +76,7 @@ void NotificationWait::end() noexcept {
     }
     auto found = std::find(session.waits.begin(), session.waits.end(), this);
     if (found != session.waits.end()) session.waits.erase(found);
-    if (session.waits.empty()) session.link.unwatch();
+    if (session.waits.empty()) session.link->unwatch();
     delete this;
 }
 
@@ -130,7 +130,7 @@ PyObject* wait_for_notification(PyObject* connection, PyObject* seconds) {
             PgWait wait(session);
             const Clock::time_point now = Clock::now();
             over = deadline <= now;
-            if (session.notifications.empty()) session.link.wait_input(wait, std::min(deadline, now + turn));
+            if (session.notifications.empty()) session.link->wait_input(wait, std::min(deadline, now + turn));
             there = !session.notifications.empty();
             raised = wait.raise() || (!there && !session.usable());
         }

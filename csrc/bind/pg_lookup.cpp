@@ -57,9 +57,9 @@ bool read_row(PyObject* row, walk::PgTypeRow& out) {
 
 }  // namespace
 
-TypeLookup* TypeLookup::make(PyObject* connection, const std::vector<std::uint32_t>& oids) {
+TypeLookup* TypeLookup::make(PyObject* connection, const std::vector<std::uint32_t>& oids, int server_version) {
     PgSession& session = session_of(connection);
-    Ref version = Ref::steal(PyLong_FromLong(session.link.server_version()));
+    Ref version = Ref::steal(PyLong_FromLong(server_version));
     Ref query = version ? Ref::steal(PyObject_CallOneArg(session.profile->lookup_query.get(), version.get())) : Ref();
     Ref list = Ref::steal(PyList_New(0));
     std::string_view query_text;

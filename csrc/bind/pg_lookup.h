@@ -11,7 +11,7 @@ namespace barewire::bind {
 class TypeLookup final : public Call<net::pg::Execution> {
 public:
     // nullptr with a Python error set.
-    static TypeLookup* make(PyObject* connection, const std::vector<std::uint32_t>& oids);
+    static TypeLookup* make(PyObject* connection, const std::vector<std::uint32_t>& oids, int server_version);
 
     // On an event loop: `call` goes on afterwards; `owner` keeps it until then.
     void then(CallOwner<net::pg::Operation> owner, PgCall& call) noexcept {
@@ -25,6 +25,7 @@ public:
 
 private:
     using Call::Call;
+    std::string_view single_statement() const noexcept override { return text_; }
     py::Ref value() override;
     void completed_on_loop() noexcept override;
 

@@ -72,16 +72,18 @@ PyObject* query(PyObject* self, PyObject* const* arguments, Py_ssize_t given, Py
     return call->go();
 }
 
-PyObject* fetch(PyObject* self, PyObject* const* arguments, Py_ssize_t given, PyObject* names) {
+}  // namespace
+
+PyObject* pg_fetch(PyObject* self, PyObject* const* arguments, Py_ssize_t given, PyObject* names) {
     return query(self, arguments, given, names, "fetch", PgWhat::rows, false);
 }
-PyObject* fetchrow(PyObject* self, PyObject* const* arguments, Py_ssize_t given, PyObject* names) {
+PyObject* pg_fetchrow(PyObject* self, PyObject* const* arguments, Py_ssize_t given, PyObject* names) {
     return query(self, arguments, given, names, "fetchrow", PgWhat::row, false);
 }
-PyObject* fetchval(PyObject* self, PyObject* const* arguments, Py_ssize_t given, PyObject* names) {
+PyObject* pg_fetchval(PyObject* self, PyObject* const* arguments, Py_ssize_t given, PyObject* names) {
     return query(self, arguments, given, names, "fetchval", PgWhat::value, false);
 }
-PyObject* execute(PyObject* self, PyObject* const* arguments, Py_ssize_t given, PyObject* names) {
+PyObject* pg_execute(PyObject* self, PyObject* const* arguments, Py_ssize_t given, PyObject* names) {
     if (given == 1 && PyUnicode_Check(arguments[0])) {
         if (holds_several(arguments[0])) {
             Keywords keywords;
@@ -94,6 +96,8 @@ PyObject* execute(PyObject* self, PyObject* const* arguments, Py_ssize_t given, 
     }
     return query(self, arguments, given, names, "execute", PgWhat::status, false);
 }
+namespace {
+
 PyObject* execute_prepared(PyObject* self, PyObject* const* arguments, Py_ssize_t given, PyObject* names) {
     return query(self, arguments, given, names, "execute", PgWhat::status, false);
 }
@@ -139,7 +143,7 @@ PyObject* learn_types(PyObject* self, PyObject* const* arguments, Py_ssize_t giv
         if (number == static_cast<unsigned long>(-1) && PyErr_Occurred() != nullptr) return nullptr;
         numbers.push_back(static_cast<std::uint32_t>(number));
     }
-    CallOwner<TypeLookup> call(TypeLookup::make(self, numbers));
+    CallOwner<TypeLookup> call(TypeLookup::make(self, numbers, session_of(self).link->server_version()));
     if (!call || !call->set_timeout(values[1])) return nullptr;
     return call->go();
 }
@@ -216,11 +220,11 @@ constexpr int quick = METH_FASTCALL | METH_KEYWORDS;
 }  // namespace
 
 const PyMethodDef pg_statement_methods[] = {
-    {"fetch", as_method(&fetch), quick, "fetch(query, *args, rows=None, timeout=None) -> list of all rows"},
-    {"fetchrow", as_method(&fetchrow), quick, "fetchrow(query, *args, rows=None, timeout=None) -> the first row, or None"},
-    {"fetchval", as_method(&fetchval), quick,
+    {"fetch", as_method(&pg_fetch), quick, "fetch(query, *args, rows=None, timeout=None) -> list of all rows"},
+    {"fetchrow", as_method(&pg_fetchrow), quick, "fetchrow(query, *args, rows=None, timeout=None) -> the first row, or None"},
+    {"fetchval", as_method(&pg_fetchval), quick,
      "fetchval(query, *args, column=0, timeout=None) -> one value of the first row; None without rows"},
-    {"execute", as_method(&execute), quick,
+    {"execute", as_method(&pg_execute), quick,
      "execute(query, *args, timeout=None) -> the server's tag, \"UPDATE 3\"\n\n"
      "Without arguments the text may hold several statements; the tag is the last one's."},
     {"executemany", as_method(&executemany), quick,

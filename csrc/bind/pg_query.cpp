@@ -30,7 +30,8 @@ bool statement_text(PyObject* query, const char*& text, std::size_t& size) {
 }
 
 // --- results -----------------------------------------------------------------------------------------------------------
-bool PgOutcome::take(PgSession& session, StatementPlan& plan, const net::pg::Result& result) {
+bool PgOutcome::take(PgSession& session, const net::pg::Operation& operation, StatementPlan& plan,
+                     const net::pg::Result& result) {
     if (what == PgWhat::status) {
         if (!result.complete()) return true;
         const std::string_view tag = result.command_tag();
@@ -42,7 +43,7 @@ bool PgOutcome::take(PgSession& session, StatementPlan& plan, const net::pg::Res
         if (!kept_) return false;
     }
     if (result.rows() == 0) return true;
-    if (plan.zoned && !session.update_timezone()) return false;
+    if (plan.zoned && !session.update_timezone(operation)) return false;
     InsideLink mark(session);
     walk::PgDecoding decoding = session.decoding();
     const walk::PgCells cells = cells_of(result);
@@ -175,7 +176,7 @@ Answer QueryCall::result(std::size_t, const net::pg::Statement& statement, const
     if (given_up()) return Answer::stop;
     try {
         StatementPlan* plan = plan_for(session(), use_, statement, result, own_plan_);
-        if (plan != nullptr && outcome.take(session(), *plan, result)) return given_up() ? Answer::stop : Answer::more;
+        if (plan != nullptr && outcome.take(session(), *this, *plan, result)) return given_up() ? Answer::stop : Answer::more;
     } catch (const std::bad_alloc&) {
         PyErr_NoMemory();
     }

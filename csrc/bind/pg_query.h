@@ -19,7 +19,8 @@ public:
     Py_ssize_t column = 0;   // of `value`
 
     // Takes a part of the result. False with a Python error set.
-    [[nodiscard]] bool take(PgSession& session, StatementPlan& plan, const net::pg::Result& result);
+    [[nodiscard]] bool take(PgSession& session, const net::pg::Operation& operation, StatementPlan& plan,
+                            const net::pg::Result& result);
     // Empty with a Python error set.
     py::Ref value();
     // What was taken is worth nothing: the statement is run again.
@@ -53,6 +54,7 @@ public:
 
 private:
     using Call::Call;
+    std::string_view single_statement() const noexcept override { return {use_.key.text, use_.key.size}; }
     py::Ref value() override;
     PgCall* again() override;
     bool write(net::pg::Item& item);

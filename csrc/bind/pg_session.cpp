@@ -56,8 +56,8 @@ void Turnstile::leave() noexcept {
 walk::PgDecoding PgSession::decoding() noexcept { return {profile->module->pg_kinds, *profile->types, settings}; }
 walk::PgEncoding PgSession::encoding() noexcept { return {profile->module->pg_kinds, *profile->types, settings}; }
 
-bool PgSession::update_timezone() {
-    const char* name = link.parameter_status("TimeZone");
+bool PgSession::update_timezone(const net::pg::Operation& operation) {
+    const char* name = operation.parameter_status("TimeZone");
     if (name == nullptr) name = "UTC";
     if (timezone_name == name) return true;
     Ref text = Ref::steal(PyUnicode_DecodeUTF8(name, static_cast<Py_ssize_t>(std::strlen(name)), "replace"));
@@ -127,24 +127,33 @@ void PgSession::deliver_notices() {
 // --- state -------------------------------------------------------------------------------------------------------------
 bool PgSession::usable() {
     if (closed || close_wanted) {
-        raise_psycopg("OperationalError", "the connection is closed");
+        raise_psycopg("OperationalError", lent_once ? "the connection was given back to its pool" : "the connection is closed");
         return false;
     }
-    if (link.connected()) return true;
+    if (shared) return true;
+    if (link->connected()) return true;
     if (!opened) {
         raise_psycopg("OperationalError", "the connection is not open");
-    } else if (link.broken()) {
-        raise_pg_failure(*profile, link.broken(), {}, false);
+    } else if (link->broken()) {
+        raise_pg_failure(*profile, link->broken(), {}, PgFailed::connecting);
     } else {
         raise_psycopg("OperationalError", "the connection is lost");
     }
     return false;
 }
 
+void PgSession::submit(net::pg::Operation& operation, net::Reactor& loop, std::string_view text) noexcept {
+    if (shared) {
+        shared->submit(operation, pipelining && net::pg::SharedConnections::shareable(text));
+    } else {
+        link->submit(operation, loop);
+    }
+}
+
 bool enter_loop(PgSession& session, net::Reactor& reactor) {
     std::shared_ptr<net::Reactor> current = session.reactor.lock();
     if (current.get() == &reactor) return true;
-    if (current && !current->closed() && (session.link.busy() || !session.waits.empty())) {
+    if (current && !current->closed() && (session.link->busy() || !session.waits.empty())) {
         raise_psycopg("InterfaceError", "the connection is in use on another event loop");
         return false;
     }

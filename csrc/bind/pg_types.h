@@ -14,6 +14,8 @@
 #include "net/pg/connect.h"
 #include "net/pg/connection.h"
 #include "net/pg/engine.h"
+#include "net/pg/pool.h"
+#include "net/pg/shared.h"
 #include "py/python.h"
 #include "py/ref.h"
 #include "walk/pg_encode.h"
@@ -26,7 +28,7 @@ namespace barewire::bind {
 
 // What the PostgreSQL binding keeps per module; made when the feature is added.
 struct PgState {
-    py::Ref connection_type, async_connection_type;
+    py::Ref connection_type, async_connection_type, pool_type, async_pool_type;
 };
 
 // What one call of `connect`, or one pool, was told; shared by its connections. See pkg/barewire/pg/_settings.py.
@@ -80,7 +82,15 @@ class NotificationWait;
 // The inside of a connection object. Everything with the GIL held, the waits excepted.
 struct PgSession final : public net::pg::Observer {
     std::shared_ptr<const PgProfile> profile;
-    net::pg::Connection link;
+    net::pg::Connection own;
+    // What it uses: its own, or one that a pool has lent. Never nullptr.
+    net::pg::Connection* link = &own;
+    net::pg::PooledConnection* lent = nullptr;
+    py::Ref pool;                                      // of `lent`, or of `shared`
+    py::Ref taken_at;                                  // where the pool lent it: (code, line)
+    std::shared_ptr<net::pg::SharedConnections> shared;   // single statements of a pool on one event loop; no `link` then
+    bool pipelining = true;      // of `shared`
+    bool lent_once = false;      // closed by giving it back
     bool blocking = false;
     bool opened = false, closed = false;
     bool close_wanted = false;   // by a thread that waits for another one to leave
@@ -103,8 +113,11 @@ struct PgSession final : public net::pg::Observer {
 
     walk::PgDecoding decoding() noexcept;
     walk::PgEncoding encoding() noexcept;
-    // Before values are decoded that depend on the session's time zone. False with a Python error set.
-    [[nodiscard]] bool update_timezone();
+    // Before values of an operation's result are decoded that depend on the session's time zone. False with a Python error
+    // set.
+    [[nodiscard]] bool update_timezone(const net::pg::Operation& operation);
+    // On an event loop. `text` of a single statement without a transaction, else empty.
+    void submit(net::pg::Operation& operation, net::Reactor& reactor, std::string_view text) noexcept;
     // Calls the handlers of what has come; their errors are written to sys.unraisablehook.
     void deliver_notices();
     // False with an error of psycopg's set when nothing can be sent.
@@ -144,5 +157,6 @@ PyObject* new_pg_connection(PyTypeObject* type, std::shared_ptr<const PgProfile>
 
 // Each adds its types and functions to the module; false with a Python error set.
 [[nodiscard]] bool add_pg_connection(PyObject* module, ModuleState& state);
+[[nodiscard]] bool add_pg_pool(PyObject* module, ModuleState& state);
 
 }  // namespace barewire::bind

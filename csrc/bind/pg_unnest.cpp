@@ -111,7 +111,7 @@ Answer UnnestCall::result(std::size_t, const net::pg::Statement& statement, cons
     try {
         PgSession& inner = session();
         StatementPlan* plan = plan_for(inner, use_, statement, result, own_plan_);
-        if (plan != nullptr && (!plan->zoned || inner.update_timezone())) {
+        if (plan != nullptr && (!plan->zoned || inner.update_timezone(*this))) {
             InsideLink mark(inner);
             walk::PgDecoding decoding = inner.decoding();
             if (result.rows() == 0 || plan->rows->append_rows(decoding, cells_of(result), shape, list_.get())) {

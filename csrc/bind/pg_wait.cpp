@@ -64,6 +64,13 @@ Waited PgWait::wait(int descriptor, net::Want want, net::pg::Clock::time_point d
     return waited;
 }
 
+Waited PgWait::wait(net::Signal& signal, net::pg::Clock::time_point deadline) noexcept {
+    release_gil();
+    const Waited waited = signal.wait(deadline, *this);
+    take_gil();
+    return waited;
+}
+
 bool PgWait::interrupted() noexcept {
     // Signal handlers are Python code: they run here with the GIL. Only the main thread runs them.
     if (in_main_thread()) {

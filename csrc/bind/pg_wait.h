@@ -15,11 +15,12 @@ void take_gil_back(PyThreadState* state) noexcept;
 // Before the interpreter ends, with the GIL: from now on no waiting thread comes back.
 PyObject* close_gil_gate(PyObject*, PyObject*);
 
-class PgWait final : public net::pg::SocketWait, private net::Interrupt {
+class PgWait final : public net::pg::SocketWait, public net::pg::SignalWait, private net::Interrupt {
 public:
     explicit PgWait(PgSession& session) noexcept : session_(session) {}
 
     net::Waited wait(int descriptor, net::Want want, net::pg::Clock::time_point deadline) noexcept override;
+    net::Waited wait(net::Signal& signal, net::pg::Clock::time_point deadline) noexcept override;
     // After the call: true with the Python error set that a signal handler, or the closing of the connection, left.
     [[nodiscard]] bool raise() noexcept;
     // For other waits without the GIL.

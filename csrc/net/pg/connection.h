@@ -105,9 +105,9 @@ public:
     StatementCache& statements() noexcept { return statements_; }
     Observer* observer = nullptr;
     ConnectionOwner* owner = nullptr;
-    int server_version() const noexcept;              // 150020
+    int server_version() const noexcept override;              // 150020
     int backend_process() const noexcept;
-    const char* parameter_status(const char* name) const noexcept;   // nullptr: not known
+    const char* parameter_status(const char* name) const noexcept override;   // nullptr: not known
     // "host", "hostaddr", "port", "dbname", "user", "password", "options", "error_message", as libpq has them; "" when unknown.
     const char* info(std::string_view what) const noexcept;
     bool encrypted() const noexcept;

@@ -26,6 +26,9 @@ public:
     // The caller does not want it any more: it ends now, with `why`; completed() is called from inside. Its statement is
     // cancelled on the server if it runs there. Nothing happens when it has finished.
     virtual void give_up(Operation& operation, Failure&& why) noexcept = 0;
+    // Of the server behind a connection; nullptr and 0 when there is none (yet).
+    virtual const char* parameter_status(const char*) const noexcept { return nullptr; }
+    virtual int server_version() const noexcept { return 0; }
 
 protected:
     ~OperationHolder() = default;
@@ -91,6 +94,12 @@ public:
     void give_up(Failure&& why) noexcept {
         if (holder_) holder_->give_up(*this, std::move(why));
     }
+
+    // Of the connection that has it, inside its callbacks.
+    const char* parameter_status(const char* name) const noexcept {
+        return holder_ ? holder_->parameter_status(name) : nullptr;
+    }
+    int server_version() const noexcept { return holder_ ? holder_->server_version() : 0; }
 
     void retain() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
     void release() noexcept {

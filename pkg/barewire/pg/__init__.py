@@ -13,12 +13,14 @@ from barewire import _core
 from barewire.pg._async_batch import AsyncBatch
 from barewire.pg._async_connection import AsyncConnection, connect_async
 from barewire.pg._async_cursor import AsyncCursor
+from barewire.pg._async_pool import AsyncPool
 from barewire.pg._async_statement import AsyncPreparedStatement
 from barewire.pg._async_transaction import AsyncTransaction
 from barewire.pg._batch import Batch
 from barewire.pg._connection import Connection, connect
 from barewire.pg._cursor import Cursor
-from barewire.pg._errors import StatementTimeout
+from barewire.pg._errors import PoolClosed, PoolTimeout, StatementTimeout
+from barewire.pg._pool import Pool
 from barewire.pg._statement import PreparedStatement
 from barewire.pg._transaction import Transaction
 
@@ -28,11 +30,15 @@ __all__ = [
     "AsyncBatch",
     "AsyncConnection",
     "AsyncCursor",
+    "AsyncPool",
     "AsyncPreparedStatement",
     "AsyncTransaction",
     "Batch",
     "Connection",
     "Cursor",
+    "Pool",
+    "PoolClosed",
+    "PoolTimeout",
     "PreparedStatement",
     "Record",
     "StatementTimeout",
@@ -46,3 +52,4 @@ atexit.register(_core.pg_close_engines)
 atexit.register(_core.pg_close_gate)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_core.pg_after_fork)
+    os.register_at_fork(after_in_child=_core.pg_pools_after_fork)

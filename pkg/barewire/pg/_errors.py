@@ -66,6 +66,7 @@ _BY_KIND: dict[str, type[BaseException]] = {
     "statement_timeout": StatementTimeout,
     "wait_queue_timeout": PoolTimeout,
     "closed": psycopg.OperationalError,
+    "pool_closed": PoolClosed,
     "cancelled": errors.QueryCanceled,
     "configuration": psycopg.ProgrammingError,
     "authentication": psycopg.OperationalError,
@@ -74,10 +75,12 @@ _BY_KIND: dict[str, type[BaseException]] = {
     "out_of_memory": MemoryError,
 }
 
+_TEXTS = {"wait_queue_timeout": "no connection of the pool became free in time", "pool_closed": "the pool is closed"}
+
 
 def failure(kind: str, message: str) -> BaseException:
     """The exception of a failure without a server's error: connecting, sending, closing, waiting for a connection."""
-    return _BY_KIND.get(kind, psycopg.OperationalError)(message.strip())
+    return _BY_KIND.get(kind, psycopg.OperationalError)(_TEXTS.get(kind) or message.strip())
 
 
 def batch_error(error: BaseException, position: int, results: list[Any], run: int) -> BaseException:

@@ -32,6 +32,28 @@ CONNECT_DOC = """Opens a session with a PostgreSQL server.
 :raises psycopg.ProgrammingError: the connection string is wrong
 """
 
+POOL_DOC = """Connections to one database, made as they are needed and shared.
+
+`fetch`, `fetchrow`, `fetchval` and `execute` are those of a connection, one statement at a time, in autocommit.
+`connection()` lends a connection for a block, for transactions, LISTEN, cursors, COPY and all that lasts.
+
+:param dsn: and `rows`, `statement_cache_size`, `json_loads`, `json_dumps`, `libpq`, `options`: as for `connect`
+:param min_size: connections that are kept open
+:param max_size: most connections; at least 1
+:param timeout: seconds that a caller waits for a connection
+:param max_idle: seconds after which an idle connection above `min_size` is closed; 0: never
+:param max_lifetime: seconds after which a connection is replaced, between two uses; 0: never
+:param setup: SQL that each new connection runs before its first use
+:param reset: SQL that a connection runs when it comes back, after the rollback of an open transaction. Default: nothing but
+    what the pool undoes by itself (LISTEN)
+:param pipelining: whether single statements of tasks share connections: what is asked for in one turn of the event loop
+    travels in one flush, each with an end of its own, so that an error touches no other. Only statements that can leave
+    nothing behind (SELECT, INSERT, UPDATE, DELETE, ...) do so. Blocking pools take no notice of it
+:param shared_connections: most connections that are shared so, per event loop
+:raises barewire.pg.PoolTimeout: no connection became free in time
+:raises barewire.pg.PoolClosed: the pool is closed
+"""
+
 UNSAFE_DOC = """Inserts trusted rows as fast as the server takes them. All or nothing; any number, a generator included.
 
 :param rows: dicts, tuples or lists. Of an iterable only a few rows are in memory at a time, but for what `returning` gives
@@ -90,3 +112,50 @@ def settings_of(
         "timezone": _types.timezone,
         "lookup_query": _types.lookup_query,
     }
+
+
+def pool_settings(
+    dsn: str,
+    connection_type: type,
+    min_size: int,
+    max_size: int,
+    timeout: float,
+    max_idle: float,
+    max_lifetime: float,
+    setup: str,
+    reset: str,
+    pipelining: bool,
+    shared_connections: int,
+    rows: type,
+    statement_cache_size: int,
+    json_loads: Callable[[Any], Any] | None,
+    json_dumps: Callable[[Any], Any] | None,
+    libpq: str | None,
+    options: dict[str, Any],
+) -> dict[str, Any]:
+    """The dict that `_core`'s pools read."""
+    settings = settings_of(dsn, rows, statement_cache_size, json_loads, json_dumps, libpq, options)
+    if not 0 <= min_size <= max_size or not 1 <= max_size <= 10000:
+        raise ValueError("sizes must be 0 <= min_size <= max_size, and max_size from 1 to 10000")
+    if not timeout > 0:
+        raise ValueError("timeout must be a positive number of seconds")
+    if max_idle < 0 or max_lifetime < 0:
+        raise ValueError("max_idle and max_lifetime must be numbers of seconds, 0 for no limit")
+    if shared_connections < 1:
+        raise ValueError("shared_connections must be at least 1")
+    for name, text in (("setup", setup), ("reset", reset)):
+        if not isinstance(text, str) or "\0" in text:
+            raise TypeError(f"{name} must be SQL text")
+    settings.update(
+        connection_type=connection_type,
+        min_size=min_size,
+        max_size=max_size,
+        timeout=min(timeout, 1e8),
+        max_idle=min(max_idle, 1e8),
+        max_lifetime=min(max_lifetime, 1e8),
+        setup=setup,
+        reset=reset,
+        pipelining=bool(pipelining),
+        shared_connections=shared_connections,
+    )
+    return settings

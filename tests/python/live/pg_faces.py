@@ -10,7 +10,7 @@ import barewire.pg
 PLAIN = {"transaction", "batch", "cursor"}
 # Methods that are the same in both faces.
 SAME = {
-    "add_notice_handler", "remove_notice_handler", "cancel", "parameter_status", "stats",
+    "add_notice_handler", "remove_notice_handler", "cancel", "parameter_status", "stats", "resize", "drain",
 }  # fmt: skip
 
 
