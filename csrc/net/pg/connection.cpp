@@ -82,6 +82,8 @@ void Connection::enqueue(Operation& operation) noexcept {
     operation.holder_ = this;
     operation.finished = false;
     operation.queued_ = true;
+    operation.sent = operation.discarding_ = operation.cancel_sent_ = operation.awaiting_ = false;
+    if (operation.kind == Operation::Kind::execution) static_cast<Execution&>(operation).start_anew();
     told_ = false;
     waiting_.push_back(operation);
 }

@@ -65,7 +65,7 @@ enum class Next : std::uint8_t {
 // Reactor::drain(), so with the interpreter's lock held if the caller holds it; it must not call the connection except
 // where it says so.
 // Reference counted, because a Python future may die before the result comes. The connection drops its reference after
-// completed().
+// completed(). One that has finished may be used again, once the caller has cleared `failure` and `error`.
 class Operation {
 public:
     enum class Kind : std::uint8_t { execution, script, copy_in, copy_out };
@@ -187,6 +187,11 @@ private:
     bool repeated_ = false;
     bool begun_ = false, rolling_back_ = false;
     bool pinned_ = false;          // holds its statements
+    void start_anew() noexcept {
+        phase_ = Phase::start;
+        items_ = 0;
+        delivered_ = failed_ = repeatable_ = repeated_ = begun_ = rolling_back_ = false;
+    }
 };
 
 // Text sent as it is (simple protocol): any number of statements, no parameters, results in text format. Alone on its
