@@ -98,7 +98,7 @@ void Connection::submit(Operation& operation, Reactor& reactor) noexcept {
         finish(operation);
         return;
     }
-    reactor_ = &reactor;
+    drive_by(reactor);
     const bool was_busy = busy();
     if (!was_busy) progress = Clock::now();
     enqueue(operation);
@@ -207,19 +207,19 @@ void Connection::abandoned() noexcept {
     why.kind = Failure::Kind::closed;
     why.message = "event loop is closed";
     if (!busy()) {
-        reactor_ = nullptr;
+        reactor_.reset();
         return;
     }
     end_all(why, false);
     broken_ = std::move(why);
-    reactor_ = nullptr;
+    reactor_.reset();
     told_ = true;
     if (owner) owner->drained();
 }
 
 bool Connection::watch(Reactor& reactor) noexcept {
     if (!connected() || reactor.closed()) return false;
-    reactor_ = &reactor;
+    drive_by(reactor);
     watching_ = true;
     settle();
     return connected();
@@ -249,7 +249,7 @@ void Connection::run(Operation& operation, SocketWait& wait) noexcept {
     }
     wanted_ = Want::done;
     Reactor::detach(*this);
-    reactor_ = nullptr;
+    reactor_.reset();
     operation.retain();   // ours, until the end of this function
     operation.awaiting_ = false;
     if (!operation.held_) {
@@ -399,7 +399,7 @@ void Connection::part() noexcept {
     Reactor::forget_turn_end(*this);
     if (watching_) unwatch();
     if (watchdog_.armed() && reactor_) reactor_->disarm(watchdog_);
-    reactor_ = nullptr;
+    reactor_.reset();
 }
 
 bool Connection::fit() noexcept {

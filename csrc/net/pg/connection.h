@@ -218,8 +218,11 @@ private:
     bool owned_ = true;
     Failure broken_;
 
-    // Driving. `reactor_` is set while a loop drives it.
-    Reactor* reactor_ = nullptr;
+    // Driving. `reactor_`: the loop that drove it last, unless a blocking caller did.
+    std::shared_ptr<Reactor> reactor_;
+    void drive_by(Reactor& reactor) noexcept {
+        if (reactor_.get() != &reactor) reactor_ = reactor.shared_from_this();
+    }
     Want wanted_ = Want::done;       // done: not in flight
     bool watching_ = false;
     bool unflushed_ = false;         // libpq holds bytes that were not offered to the socket
@@ -252,7 +255,7 @@ private:
     OwnedResult tagged_part_;        // the last part of rows, when the command's tag is on it
     bool maybe_open_ = false;        // a transaction may be open
     bool failed_transaction_ = false;
-    bool cancelled_other_ = false;   // a cancel request may have hit an operation it was not meant for
+    Clock::time_point stray_until_;  // until then a cancel request may hit an operation it was not meant for
 };
 
 }  // namespace barewire::net::pg

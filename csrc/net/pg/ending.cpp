@@ -14,6 +14,8 @@ namespace {
 constexpr auto patience = std::chrono::milliseconds(20);
 // How long the server has for stopping what was cancelled, before the connection counts as lost.
 constexpr auto answer_time = std::chrono::seconds(10);
+// How long a request may be on its way and hit a later operation on the same connection.
+constexpr auto stray_time = std::chrono::seconds(1);
 
 }  // namespace
 
@@ -133,15 +135,15 @@ void Connection::cancel_running() noexcept {
     Operation* running = exclusive_ ? exclusive_ : expected_.empty() ? nullptr : expected_.front().operation;
     if (!running || running->cancel_sent_ || cancelling()) return;
     running->cancel_sent_ = true;
-    cancelled_other_ = !exclusive_ && expected_.back().operation != running;
-    cancellation_ = Cancellation::start(engine_, connection_, *this, reactor_);
+    if (!exclusive_ && expected_.back().operation != running) stray_until_ = Clock::now() + stray_time;
+    cancellation_ = Cancellation::start(engine_, connection_, *this, reactor_.get());
     if (reactor_) reactor_->arm(watchdog_, Clock::now() + answer_time);
     else answer_until_ = Clock::now() + answer_time;
 }
 
 void Connection::cancel() noexcept {
     if (!connected() || cancelling()) return;
-    cancellation_ = Cancellation::start(engine_, connection_, *this, reactor_);
+    cancellation_ = Cancellation::start(engine_, connection_, *this, reactor_.get());
 }
 
 // Whether a request is under way: until it has arrived nothing new is sent, because it would be hit.

@@ -144,8 +144,8 @@ struct Item {
     std::uint32_t use = 0;       // which statement
     bool binary_results = true;  // format of all columns
     bool last = false;           // true saves the call that would return Next::end
-    // Rows per part; 0: the connection decides (parts once a statement has shown to return many rows, where libpq can);
-    // -1: whole.
+    // Rows per part (always one before libpq 17); 0: the connection decides (parts once a statement has shown to return many
+    // rows, from libpq 17 on); -1: whole.
     int chunk_rows = 0;
 };
 

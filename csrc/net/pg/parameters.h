@@ -30,6 +30,13 @@ public:
         formats_.clear();
     }
 
+    // Gives the memory of unusually large parameters back.
+    void trim() noexcept {
+        if (bytes.capacity() <= kept_size) return;
+        clear();
+        bytes.trim(kept_size);
+    }
+
     // For the connection: libpq's arrays, valid until the next change. False: out of memory.
     [[nodiscard]] bool arrange() noexcept;
     const char* const* values() const noexcept { return pointers_.data(); }
@@ -37,6 +44,7 @@ public:
     const int* formats() const noexcept { return formats_.data(); }
 
 private:
+    static constexpr std::size_t kept_size = 1 << 20;
     static constexpr std::size_t null_offset = static_cast<std::size_t>(-1);
     std::vector<std::size_t> offsets_;
     std::vector<int> lengths_, formats_;

@@ -23,7 +23,8 @@ void Connection::receive() noexcept {
         if (front.chunk_rows && !chunk_set_) {
             chunk_set_ = true;
             // Refused when the command was skipped after an error: then no rows come either.
-            libpq_->PQsetChunkedRowsMode_(connection_, front.chunk_rows);
+            if (libpq_->PQsetChunkedRowsMode_) libpq_->PQsetChunkedRowsMode_(connection_, front.chunk_rows);
+            else libpq_->PQsetSingleRowMode_(connection_);
         }
         if (libpq_->PQisBusy_(connection_)) {
             if (front.operation && front.operation->finished && front.operation->discarding_) cancel_soon();
@@ -254,7 +255,7 @@ void Connection::item_errored(Execution& execution, PGresult* result) noexcept {
             statements_.invalidate(*front.statement);
         }
         repeatable = true;
-    } else if (is(state, "57014") && cancelled_other_) {
+    } else if (is(state, "57014") && Clock::now() < stray_until_) {
         // The request was meant for another operation of this connection.
         repeatable = true;
     }
@@ -311,7 +312,6 @@ void Connection::synced() noexcept {
         const PGTransactionStatusType status = libpq_->PQtransactionStatus_(connection_);
         maybe_open_ = status != PQTRANS_IDLE;
         failed_transaction_ = status == PQTRANS_INERROR;
-        cancelled_other_ = cancelled_other_ && cancellation_ != nullptr;
     }
     Operation* operation = done.operation;
     if (!operation) return;

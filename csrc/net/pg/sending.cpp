@@ -115,21 +115,25 @@ bool Connection::describe(Execution& execution) noexcept {
 }
 
 bool Connection::send_prepare(Operation& operation, Statement& statement, bool describe) noexcept {
-    if (!statements_.name(statement) || !expected_.reserve(2)) {
+    // Named before it is described: the operation that asked for that was given up, and the answer is still to come.
+    const bool named = !statement.name.empty();
+    if ((!named && !statements_.name(statement)) || !expected_.reserve(2)) {
         lost();   // no memory for a few bytes
         return false;
     }
     // Described before: the same types again, so that what has been learned of them stays right.
     const std::vector<std::uint32_t>& types =
         statement.described && !describe ? statement.parameter_types : statement.fixed_types;
-    if (!sent(libpq_->PQsendPrepare_(connection_, statement.name.c_str(), statement.text.c_str(),
-                                     static_cast<int>(types.size()), types.data())))
-        return false;
     Expected one;
     one.operation = &operation;
     one.statement = &statement;
-    one.what = Sent::prepare;
-    expect(one);
+    if (!named) {
+        if (!sent(libpq_->PQsendPrepare_(connection_, statement.name.c_str(), statement.text.c_str(),
+                                         static_cast<int>(types.size()), types.data())))
+            return false;
+        one.what = Sent::prepare;
+        expect(one);
+    }
     if (!describe) {
         statement.unsure = true;
         return true;
@@ -209,6 +213,7 @@ bool Connection::send_item(Execution& execution, const Item& item) noexcept {
 // All items are sent that will be. `keep`: what they do is to stay.
 bool Connection::end_items(Execution& execution, bool keep) noexcept {
     execution.phase_ = Execution::Phase::ended;
+    parameters_.trim();
     const bool nothing = execution.items_ == 0 || (execution.separate && execution.expected_ == 0);
     bool good = true;
     if (!nothing && !execution.separate) {

@@ -180,7 +180,7 @@ TEST_CASE("cancel() makes the running statement fail", "[pg]") {
     connection->submit(slow, *loop.reactor);
     loop.until([] { return false; }, 50);
     connection->cancel();
-    REQUIRE(loop.until([&] { return slow.finished; }, 5000));
+    REQUIRE(loop.until([&] { return slow.finished; }, 15000));
     CHECK(slow.state() == "57014");
     Query after("SELECT 1");
     connection->submit(after, *loop.reactor);
@@ -229,7 +229,6 @@ TEST_CASE("a loop that closes leaves no operation behind", "[pg]") {
         loop.until([] { return false; }, 20);
     }
     SECTION("paused") {
-        if (!engine_of(library)->can_chunk()) return;
         paused.chunk_rows = 10;
         paused.on_result = [] { return Answer::pause; };
         Loop loop;
@@ -311,10 +310,10 @@ TEST_CASE("connections are made on a loop, refused, cancelled and timed out", "[
         wanted->timeout = std::chrono::milliseconds(300);
         const auto start = Clock::now();
         REQUIRE(trying.start(engine, wanted, *loop.reactor));
-        REQUIRE(loop.until([&] { return trying.calls == 1; }, 5000));
+        REQUIRE(loop.until([&] { return trying.calls == 1; }, 20000));
         CHECK(!trying.made);
         CHECK(trying.failure);
-        CHECK(Clock::now() - start < std::chrono::seconds(2));
+        CHECK(Clock::now() - start < std::chrono::seconds(10));
     }
     SECTION("cancelled") {
         REQUIRE(trying.start(engine, wanted, *loop.reactor));

@@ -150,12 +150,12 @@ TEST_CASE("a timeout ends the operation at once and leaves the connection usable
     const auto start = Clock::now();
     SECTION("blocking") {
         PlainWait wait;
-        Query query("SELECT pg_sleep(10)");
+        Query query("SELECT pg_sleep(20)");
         query.timeout = std::chrono::milliseconds(150);
         connection->run(query, wait);
         REQUIRE(query.finished);
         CHECK(query.failure.kind == Failure::Kind::network_timeout);
-        CHECK(Clock::now() - start < std::chrono::seconds(1));
+        CHECK(Clock::now() - start < std::chrono::seconds(6));
         CHECK(connection->transaction_status() == TransactionStatus::idle);
         Query after("SELECT 5");
         connection->run(after, wait);
@@ -164,7 +164,7 @@ TEST_CASE("a timeout ends the operation at once and leaves the connection usable
     }
     SECTION("event loop") {
         Loop loop;
-        Query query("SELECT pg_sleep(10)"), after("SELECT 5");
+        Query query("SELECT pg_sleep(20)"), after("SELECT 5");
         query.timeout = std::chrono::milliseconds(150);
         connection->submit(query, *loop.reactor);
         connection->submit(after, *loop.reactor);
@@ -172,7 +172,7 @@ TEST_CASE("a timeout ends the operation at once and leaves the connection usable
         CHECK(query.failure.kind == Failure::Kind::network_timeout);
         CHECK(query.completions == 1);
         REQUIRE(loop.until([&] { return after.finished; }));
-        CHECK(Clock::now() - start < std::chrono::seconds(2));
+        CHECK(Clock::now() - start < std::chrono::seconds(6));
         REQUIRE(!after.failure);
         CHECK(integer(after.text()) == 5);
         // Nothing of the request comes late.
@@ -185,7 +185,7 @@ TEST_CASE("a timeout ends the operation at once and leaves the connection usable
     }
     SECTION("script") {
         PlainWait wait;
-        Text text("SELECT 1; SELECT pg_sleep(10)");
+        Text text("SELECT 1; SELECT pg_sleep(20)");
         text.timeout = std::chrono::milliseconds(150);
         connection->run(text, wait);
         CHECK(text.failure.kind == Failure::Kind::network_timeout);
@@ -207,10 +207,10 @@ TEST_CASE("an interrupt cancels the statement", "[pg]") {
         int waits = 0;
     } wait;
     const auto start = Clock::now();
-    Query query("SELECT pg_sleep(10)");
+    Query query("SELECT pg_sleep(20)");
     connection->run(query, wait);
     CHECK(query.failure.kind == Failure::Kind::interrupted);
-    CHECK(Clock::now() - start < std::chrono::seconds(1));
+    CHECK(Clock::now() - start < std::chrono::seconds(6));
     CHECK(connection->transaction_status() == TransactionStatus::idle);
     PlainWait plain;
     Query after("SELECT 5");

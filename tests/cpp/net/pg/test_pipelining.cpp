@@ -333,9 +333,7 @@ TEST_CASE("a stream that has to wait goes on", "[pg]") {
 TEST_CASE("rows in parts can be paused, resumed and stopped", "[pg]") {
     if (!conninfo()) return;
     const std::string library = GENERATE(from_range(libraries()));
-    const auto engine = engine_of(library);
-    if (!engine->can_chunk()) return;
-    Connected connection(engine);
+    Connected connection(engine_of(library));
     Loop loop;
     PlainWait wait;
     const char* text = "SELECT i, repeat('x', 500) FROM generate_series(1, 20000) i";
@@ -365,6 +363,7 @@ TEST_CASE("rows in parts can be paused, resumed and stopped", "[pg]") {
             REQUIRE(query.rows.size() <= static_cast<std::size_t>(runs) * 100);
         }
         CHECK(query.rows.size() == 20000);
+        CHECK(query.tags == std::vector<std::string>{"SELECT 20000"});
         CHECK(runs >= 200);
     }
     SECTION("stopped") {
@@ -385,7 +384,7 @@ TEST_CASE("an operation that is given up does not disturb its neighbours", "[pg]
     Loop loop;
     std::vector<std::unique_ptr<Query>> all;
     for (int i = 0; i < 20; ++i) {
-        Query& query = i == 5 ? query_of(all, "SELECT pg_sleep(30)", {}) : query_of(all, "SELECT $1::int4", {int4(i)});
+        Query& query = i == 5 ? query_of(all, "SELECT pg_sleep(60)", {}) : query_of(all, "SELECT $1::int4", {int4(i)});
         connection->submit(query, *loop.reactor);
     }
     loop.until([&] { return all[4]->finished; });
@@ -398,7 +397,7 @@ TEST_CASE("an operation that is given up does not disturb its neighbours", "[pg]
         CHECK(all[i]->completions == 1);
     }
     REQUIRE(loop.until([&] { return all[18]->finished && !connection->busy(); }));
-    CHECK(Clock::now() - start < std::chrono::seconds(5));
+    CHECK(Clock::now() - start < std::chrono::seconds(15));
     for (std::size_t i = 0; i < 20; ++i) {
         Query& query = *all[i];
         CHECK(query.completions == 1);

@@ -74,7 +74,7 @@ TEST_CASE("a slow statement does not hold up the others", "[pg]") {
     if (!conninfo()) return;
     const std::string library = GENERATE(from_range(libraries()));
     Shared all(library, 4, 2);
-    Query warm("SELECT 1"), slow("SELECT pg_sleep(1)");
+    Query warm("SELECT 1"), slow("SELECT pg_sleep(20)");
     all.shared->submit(warm, true);
     REQUIRE(all.loop.until([&] { return warm.finished; }));
     all.shared->submit(slow, true);
@@ -91,8 +91,10 @@ TEST_CASE("a slow statement does not hold up the others", "[pg]") {
         REQUIRE(all.loop.until([&] { return quick.back()->finished; }));
         CHECK(!quick.back()->failure);
     }
-    CHECK(Clock::now() - start < std::chrono::milliseconds(700));
-    CHECK(all.loop.until([&] { return slow.finished && quick.front()->finished; }));
+    CHECK(Clock::now() - start < std::chrono::seconds(10));
+    slow.give_up({Failure::Kind::cancelled});
+    REQUIRE(all.loop.until([&] { return slow.finished && quick.front()->finished; }));
+    CHECK(!quick.front()->failure);
 }
 
 TEST_CASE("other kinds of work get a connection of their own, and nobody starves", "[pg]") {
@@ -118,7 +120,7 @@ TEST_CASE("other kinds of work get a connection of their own, and nobody starves
     // ... lets a script through, which leaves nothing behind.
     Text own("BEGIN; SELECT 7");
     all.shared->submit(own, false);
-    REQUIRE(all.loop.until([&] { return own.finished; }, 5000));
+    REQUIRE(all.loop.until([&] { return own.finished; }, 20000));
     CHECK(!own.failure);
     CHECK(own.values == std::vector<std::string>{"7"});
     const std::size_t so_far = keep.size();
