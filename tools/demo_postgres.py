@@ -22,7 +22,7 @@ from barewire.embedded import PostgresServer
 _MANY = 50_000  # rows of the executemany comparison: one statement per row is slow whoever sends it
 _BY_KEY = 500  # selects per repetition
 _TASKS = 50
-_CONNECTIONS = 10  # of asyncpg's pool
+_CONNECTIONS = 10  # of each pool
 _DIGEST = "SELECT count(*), coalesce(sum(hashtextextended(row::text, 0)::numeric), 0) FROM (SELECT {} FROM {}) AS row"
 
 
@@ -90,6 +90,7 @@ class PostgresDemo(Comparer):
 
         async with contextlib.AsyncExitStack() as stack:
             self.barewire = await stack.enter_async_context(await pg.connect_async(self.uri))
+            self.barewire_pool = await stack.enter_async_context(pg.AsyncPool(self.uri, max_size=_CONNECTIONS))
             self.asyncpg = await asyncpg.connect(self.uri)
             stack.push_async_callback(self.asyncpg.close)
             self.asyncpg_pool = await stack.enter_async_context(
@@ -226,11 +227,10 @@ class PostgresDemo(Comparer):
             return run
 
         contestants: list[Contestant] = [
-            # Any number of tasks may share a connection: their statements are flushed together.
-            (OURS, "1 connection", by_tasks(self.barewire.fetchrow)),
-            ("asyncpg", f"pool of {_CONNECTIONS}", by_tasks(self.asyncpg_pool.fetchrow)),
+            (OURS, "pool", by_tasks(self.barewire_pool.fetchrow)),
+            ("asyncpg", "pool", by_tasks(self.asyncpg_pool.fetchrow)),
         ]
-        title = f"select by key, {_TASKS} tasks"
+        title = f"select by key, {_TASKS} tasks, pools of {_CONNECTIONS}"
         await self.compare(title, repetitions, contestants, self._checked(self._rows_of(wanted)), calls=len(wanted))
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from benchmarks.harness.bars import Bar, faster
 from benchmarks.harness.case import Work
-from benchmarks.harness.clients_postgres import CONNECTIONS
 
 from .pg_select import BY_NUMBER, SelectOne
 
@@ -26,8 +25,8 @@ class SelectPool(SelectOne):
         self.tasks = tasks
         self.name = f"pg_pool/{tasks}"
         self.question = (
-            f"One-row autocommit selects by {tasks} tasks at once through a pool of {CONNECTIONS} "
-            f"({CONNECTIONS} bare connections: {CONNECTIONS} tasks)?"
+            f"One-row autocommit selects by {tasks} tasks at once through a pool of {self.pool_size} "
+            f"({self.pool_size} bare connections: {self.pool_size} tasks)?"
         )
         self.count_multiple = tasks
 

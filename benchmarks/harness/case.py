@@ -52,6 +52,8 @@ class Case:
     native: tuple[str, int] | None = None
     #: how many connections an asyncio peer of PostgreSQL gets; None: one, not in a list
     connection_count: int | None = None
+    #: connections of an asyncio peer's pool
+    pool_size: int = 10
     #: name of the collection or table the peers get
     collection: str = "users"
 

@@ -11,9 +11,6 @@ from .case import Case
 from .clients import attribute
 from .peers import Peer
 
-#: Connections of pools, and of the peer that has connections without one.
-CONNECTIONS = 10
-
 
 def check_c_extensions() -> None:
     """Raises RuntimeError when psycopg is installed without its C code: that is not the incumbent."""
@@ -49,14 +46,14 @@ async def open_asyncio(peer: Peer, case: Case, uri: str, database: str) -> Async
         "pool": _pool,
         "sqlalchemy": _sqlalchemy,
     }[peer.api]
-    wanted = CONNECTIONS if peer.api == "connections" else case.connection_count
+    wanted = case.pool_size if peer.api == "connections" else case.connection_count
     async with contextlib.AsyncExitStack() as stack:
-        opened = [await stack.enter_async_context(open_one(peer, uri)) for _ in range(wanted or 1)]
+        opened = [await stack.enter_async_context(open_one(peer, case, uri)) for _ in range(wanted or 1)]
         yield opened[0] if wanted is None else opened
 
 
 @contextlib.asynccontextmanager
-async def _psycopg(peer: Peer, uri: str) -> AsyncIterator[Any]:
+async def _psycopg(peer: Peer, case: Case, uri: str) -> AsyncIterator[Any]:
     connection = await attribute("psycopg", "AsyncConnection").connect(uri, autocommit=True)
     try:
         yield connection
@@ -65,7 +62,7 @@ async def _psycopg(peer: Peer, uri: str) -> AsyncIterator[Any]:
 
 
 @contextlib.asynccontextmanager
-async def _barewire(peer: Peer, uri: str) -> AsyncIterator[Any]:
+async def _barewire(peer: Peer, case: Case, uri: str) -> AsyncIterator[Any]:
     connection = await attribute("barewire.pg", "connect_async")(uri)
     try:
         yield connection
@@ -74,7 +71,7 @@ async def _barewire(peer: Peer, uri: str) -> AsyncIterator[Any]:
 
 
 @contextlib.asynccontextmanager
-async def _sqlalchemy(peer: Peer, uri: str) -> AsyncIterator[Any]:
+async def _sqlalchemy(peer: Peer, case: Case, uri: str) -> AsyncIterator[Any]:
     connect = attribute("asyncpg", "connect")
     engine = attribute("sqlalchemy.ext.asyncio", "create_async_engine")(
         "postgresql+asyncpg://", async_creator=lambda: connect(uri)
@@ -86,7 +83,7 @@ async def _sqlalchemy(peer: Peer, uri: str) -> AsyncIterator[Any]:
 
 
 @contextlib.asynccontextmanager
-async def _asyncpg(peer: Peer, uri: str) -> AsyncIterator[Any]:
+async def _asyncpg(peer: Peer, case: Case, uri: str) -> AsyncIterator[Any]:
     connection = await attribute("asyncpg", "connect")(uri)
     try:
         # As text it would not be what the others give back.
@@ -97,9 +94,9 @@ async def _asyncpg(peer: Peer, uri: str) -> AsyncIterator[Any]:
 
 
 @contextlib.asynccontextmanager
-async def _pool(peer: Peer, uri: str) -> AsyncIterator[Any]:
+async def _pool(peer: Peer, case: Case, uri: str) -> AsyncIterator[Any]:
     if peer.ours:
-        async with attribute("barewire.pg", "AsyncPool")(uri, max_size=CONNECTIONS) as pool:
+        async with attribute("barewire.pg", "AsyncPool")(uri, min_size=case.pool_size, max_size=case.pool_size) as pool:
             yield pool
         return
 
@@ -108,5 +105,5 @@ async def _pool(peer: Peer, uri: str) -> AsyncIterator[Any]:
             return ""
 
     options = {"connection_class": Unreset} if peer.name == "asyncpg-pool-unreset" else {}
-    async with attribute("asyncpg", "create_pool")(uri, min_size=CONNECTIONS, max_size=CONNECTIONS, **options) as pool:
+    async with attribute("asyncpg", "create_pool")(uri, min_size=case.pool_size, max_size=case.pool_size, **options) as pool:
         yield pool
