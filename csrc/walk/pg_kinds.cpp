@@ -46,6 +46,7 @@ constexpr Wanted wanted[] = {
     {"ipaddress", "ip_network", &PgKinds::ip_network},
     {"json", "loads", &PgKinds::json_loads},
     {"json", "dumps", &PgKinds::json_dumps},
+    {"zoneinfo", "ZoneInfo", &PgKinds::zone_info},
 };
 
 struct WantedText {
@@ -71,6 +72,7 @@ constexpr WantedText wanted_texts[] = {
     {"bytes", &PgKinds::bytes_name},
     {"get_loader", &PgKinds::get_loader},
     {"load", &PgKinds::load},
+    {"key", &PgKinds::key},
     {"", &PgKinds::empty_text},
 };
 

@@ -25,7 +25,7 @@ struct PgKinds {
     py::Ref decimal, uuid, safe_uuid_unknown, enumeration, mapping;
     py::Ref ipv4_address, ipv6_address, ipv4_interface, ipv6_interface, ipv4_network, ipv6_network;
     py::Ref ip_interface, ip_network;            // the functions that parse text
-    py::Ref json_loads, json_dumps;
+    py::Ref json_loads, json_dumps, zone_info;
     // ours
     py::Ref record;                              // the heap type of pg_record.h
 
@@ -37,11 +37,16 @@ struct PgKinds {
     bool decimal_in_place = false;               // see py/internals/decimal.h
     std::shared_ptr<DecodeCache> decode_cache;   // of JSON; empty while a decoder has it on loan
 
+    // The zone that was met last; written by pg_zone.cpp only.
+    py::Ref zone;
+    bool zone_is_utc = false;
+    PyCFunction zone_fromutc = nullptr;
+
     // Interned names.
     py::Ref bounds[4];                           // "()", "[)", "(]", "[]": lower inclusive is bit 0, upper bit 1
     py::Ref empty_text;
     py::Ref utcoffset, fromutc, replace, tzinfo, name, obj, dumps, lower, upper, bounds_name, packed, network,
-        prefixlen, network_address, bytes_name, get_loader, load;
+        prefixlen, network_address, bytes_name, get_loader, load, key;
     py::Ref tzinfo_keyword;                      // ("tzinfo",)
 
     // Imports and checks everything above once; false with a Python error set.

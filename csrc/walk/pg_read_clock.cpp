@@ -2,6 +2,7 @@
 #include "base/bytes.h"
 #include "py/internals/clock.h"
 #include "walk/pg_decoder.h"
+#include "walk/pg_zone.h"
 #include "wire/pg/clock.h"
 
 namespace barewire::walk {
@@ -85,7 +86,7 @@ PyObject* in_zone(PgDecoding& decoding, std::int64_t instant, PyObject* zone) {
     if (!in_range(instant)) return shifted(decoding, instant, zone);
     Ref utc = Ref::steal(datetime_of(instant, zone));
     if (!utc) return nullptr;
-    PyObject* local = PyObject_CallMethodOneArg(zone, decoding.kinds.fromutc.get(), utc.get());
+    PyObject* local = zone_fromutc(decoding.kinds, zone, utc.get());
     if (local != nullptr || !PyErr_ExceptionMatches(PyExc_OverflowError)) return local;
     PyErr_Clear();
     return shifted(decoding, instant, zone);
@@ -99,7 +100,7 @@ PyObject* read_pg_timestamp(PgDecoding& decoding, const PgType& type, const std:
     PyObject* zone = Py_None;
     if (type.kind == PgKind::timestamptz) {
         zone = decoding.settings.timezone ? decoding.settings.timezone.get() : py::timezone_utc();
-        if (BAREWIRE_UNLIKELY(zone != py::timezone_utc())) return in_zone(decoding, instant, zone);
+        if (zone != py::timezone_utc() && !zone_is_utc(decoding.kinds, zone)) return in_zone(decoding, instant, zone);
     }
     if (BAREWIRE_UNLIKELY(!in_range(instant))) return fail_instant(decoding, instant <= 0);
     return datetime_of(instant, zone);

@@ -39,7 +39,7 @@ PyObject* read_pg_json(PgDecoding& decoding, const PgType& type, const std::uint
         --size;
     }
     PyObject* loads = decoding.settings.json_loads.get();
-    if (loads == nullptr) {
+    if (loads == nullptr || loads == decoding.kinds.json_loads.get()) {
         loads = decoding.kinds.json_loads.get();
         if (decoding.settings.encoding.empty()) {
             BorrowedCache cache(decoding.kinds);

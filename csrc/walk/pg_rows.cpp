@@ -70,8 +70,11 @@ bool PgRowPlan::prepare(PgKinds& kinds, std::vector<Column> columns, std::vector
 
 bool PgRowPlan::may_run_user_code(const PgDecoding& decoding) const noexcept {
     const PgSettings& settings = decoding.settings;
-    return user_code_ || (json_ && (settings.json_loads || !settings.encoding.empty())) ||
-           (zoned_ && settings.timezone && settings.timezone.get() != py::timezone_utc());
+    const bool own_loads = settings.json_loads && settings.json_loads.get() != decoding.kinds.json_loads.get();
+    PyObject* const zone = settings.timezone.get();
+    return user_code_ || (json_ && (own_loads || !settings.encoding.empty())) ||
+           (zoned_ && zone != nullptr && zone != py::timezone_utc() &&
+            reinterpret_cast<PyObject*>(Py_TYPE(zone)) != decoding.kinds.zone_info.get());
 }
 
 BAREWIRE_INLINE PyObject* PgRowPlan::value(PgDecoding& decoding, const PgCells& cells, int row, std::size_t column) {

@@ -44,7 +44,7 @@ bool write_pg_json(PgEncoder& encoder, const PgType& type, PyObject* value) {
         if (dumps.get() == Py_None) dumps.reset();
     }
     if (!dumps && encoder.settings.json_dumps) dumps = encoder.settings.json_dumps.copy();
-    if (BAREWIRE_LIKELY(!dumps)) {
+    if (BAREWIRE_LIKELY(!dumps || dumps.get() == kinds.json_dumps.get())) {
         const JsonWritten outcome = write_json(encoder, object.get());
         if (BAREWIRE_LIKELY(outcome != JsonWritten::unusual)) return outcome == JsonWritten::written;
         dumps = kinds.json_dumps.copy();

@@ -56,6 +56,8 @@ def lookup_query(server_version: int) -> str:
 
 def timezone(name: str) -> datetime.tzinfo:
     """The session's TimeZone. A name that Python does not know becomes UTC, as psycopg does it, with a warning logged."""
+    if name == "UTC":
+        return datetime.timezone.utc  # as psycopg does it, too
     try:
         return zoneinfo.ZoneInfo(name)
     except (KeyError, OSError, ValueError):

@@ -65,7 +65,7 @@ def test_values_and_errors(oid: int) -> None:
         assert_same(ours, theirs)
 
 
-@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "America/Chicago", "Asia/Kolkata", "Pacific/Auckland", "Africa/Monrovia"])
+@pytest.mark.parametrize("zone", ["UTC", "Etc/UTC", "Zulu", "Europe/Berlin", "America/Chicago", "Asia/Kolkata", "Pacific/Auckland", "Africa/Monrovia"])
 def test_the_zone_of_the_session(postgres_conninfo: str, zone: str) -> None:
     codec = PgCodec()
     codec.timezone = dt.timezone.utc if zone == "UTC" else ZoneInfo(zone)
