@@ -24,6 +24,8 @@ PyObject* read_pg_money(PgDecoding& decoding, const PgType& type, const std::uin
 PyObject* read_pg_text(PgDecoding& decoding, const std::uint8_t* data, std::size_t size);
 PyObject* read_pg_enumeration(PgDecoding& decoding, const PgType& type, const std::uint8_t* data, std::size_t size);
 PyObject* read_pg_json(PgDecoding& decoding, const PgType& type, const std::uint8_t* data, std::size_t size);
+// JSON as text, without a version byte.
+PyObject* read_pg_json_text(PgDecoding& decoding, const std::uint8_t* data, std::size_t size);
 PyObject* read_pg_date(PgDecoding& decoding, const PgType& type, const std::uint8_t* data, std::size_t size);
 PyObject* read_pg_time(PgDecoding& decoding, const PgType& type, const std::uint8_t* data, std::size_t size);
 PyObject* read_pg_timestamp(PgDecoding& decoding, const PgType& type, const std::uint8_t* data, std::size_t size);
@@ -36,6 +38,14 @@ PyObject* read_pg_range(PgDecoding& decoding, const PgType& type, const std::uin
 PyObject* read_pg_multirange(PgDecoding& decoding, const PgType& type, const std::uint8_t* data, std::size_t size);
 PyObject* read_pg_composite(PgDecoding& decoding, const PgType& type, const std::uint8_t* data, std::size_t size);
 PyObject* read_pg_hstore(PgDecoding& decoding, const PgType& type, const std::uint8_t* data, std::size_t size);
+
+// A psycopg Range; `inclusive` has bit 0 for the lower and bit 1 for the upper bound. None is no bound, and never inclusive.
+PyObject* new_pg_range(const PgKinds& kinds, py::Ref lower, py::Ref upper, unsigned inclusive);
+PyObject* new_empty_pg_range(const PgKinds& kinds);
+
+// Text format of one value; of arrays, composites, ranges and hstore by parsers of our own (pg_text_nested.cpp).
+PyObject* read_pg_text_form(PgDecoding& decoding, const PgType& type, const std::uint8_t* data, std::size_t size);
+PyObject* read_pg_nested_text(PgDecoding& decoding, const PgType& type, const std::uint8_t* data, std::size_t size);
 
 // Each returns nullptr with DataError set.
 // "malformed binary value of `type`"

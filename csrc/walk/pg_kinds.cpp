@@ -73,6 +73,7 @@ constexpr WantedText wanted_texts[] = {
     {"get_loader", &PgKinds::get_loader},
     {"load", &PgKinds::load},
     {"key", &PgKinds::key},
+    {"astimezone", &PgKinds::astimezone},
     {"", &PgKinds::empty_text},
 };
 

@@ -46,7 +46,7 @@ struct PgKinds {
     py::Ref bounds[4];                           // "()", "[)", "(]", "[]": lower inclusive is bit 0, upper bit 1
     py::Ref empty_text;
     py::Ref utcoffset, fromutc, replace, tzinfo, name, obj, dumps, lower, upper, bounds_name, packed, network,
-        prefixlen, network_address, bytes_name, get_loader, load, key;
+        prefixlen, network_address, bytes_name, get_loader, load, key, astimezone;
     py::Ref tzinfo_keyword;                      // ("tzinfo",)
 
     // Imports and checks everything above once; false with a Python error set.

@@ -38,6 +38,10 @@ PyObject* read_pg_json(PgDecoding& decoding, const PgType& type, const std::uint
         ++data;
         --size;
     }
+    return read_pg_json_text(decoding, data, size);
+}
+
+PyObject* read_pg_json_text(PgDecoding& decoding, const std::uint8_t* data, std::size_t size) {
     PyObject* loads = decoding.settings.json_loads.get();
     if (loads == nullptr || loads == decoding.kinds.json_loads.get()) {
         loads = decoding.kinds.json_loads.get();

@@ -82,7 +82,7 @@ namespace {
 
 constexpr std::uint8_t range_empty = 1, lower_inclusive = 2, upper_inclusive = 4, lower_infinite = 8, upper_infinite = 16;
 
-PyObject* new_range(const PgKinds& kinds, Ref lower, Ref upper, PyObject* bounds, bool empty) {
+PyObject* build_range(const PgKinds& kinds, Ref lower, Ref upper, PyObject* bounds, bool empty) {
     if (BAREWIRE_LIKELY(kinds.range_slots.native())) {
         PyObject* instance = kinds.range_slots.allocate();
         if (instance == nullptr) return nullptr;
@@ -98,6 +98,16 @@ PyObject* new_range(const PgKinds& kinds, Ref lower, Ref upper, PyObject* bounds
 
 }  // namespace
 
+PyObject* new_pg_range(const PgKinds& kinds, Ref lower, Ref upper, unsigned inclusive) {
+    if (lower.get() == Py_None) inclusive &= ~1u;
+    if (upper.get() == Py_None) inclusive &= ~2u;
+    return build_range(kinds, std::move(lower), std::move(upper), kinds.bounds[inclusive].get(), false);
+}
+
+PyObject* new_empty_pg_range(const PgKinds& kinds) {
+    return build_range(kinds, Ref::none(), Ref::none(), kinds.empty_text.get(), true);
+}
+
 PyObject* read_pg_range(PgDecoding& decoding, const PgType& type, const std::uint8_t* data, std::size_t size) {
     py::RecursionGuard guard(where);
     if (!guard.entered()) return nullptr;
@@ -108,7 +118,7 @@ PyObject* read_pg_range(PgDecoding& decoding, const PgType& type, const std::uin
     Ref lower = Ref::none(), upper = Ref::none();
     if (flags & range_empty) {
         if (!reader.at_end()) return fail_pg_bytes(decoding, type);
-        return new_range(kinds, std::move(lower), std::move(upper), kinds.empty_text.get(), true);
+        return new_empty_pg_range(kinds);
     }
     pg::Field field;
     if (!(flags & lower_infinite)) {
@@ -122,10 +132,8 @@ PyObject* read_pg_range(PgDecoding& decoding, const PgType& type, const std::uin
         if (!upper) return nullptr;
     }
     if (!reader.at_end()) return fail_pg_bytes(decoding, type);
-    // psycopg's Range has no closed infinite bound.
-    const int inclusive = ((flags & lower_inclusive) && lower.get() != Py_None ? 1 : 0) |
-                          ((flags & upper_inclusive) && upper.get() != Py_None ? 2 : 0);
-    return new_range(kinds, std::move(lower), std::move(upper), kinds.bounds[inclusive].get(), false);
+    return new_pg_range(kinds, std::move(lower), std::move(upper),
+                        (flags & lower_inclusive ? 1u : 0u) | (flags & upper_inclusive ? 2u : 0u));
 }
 
 PyObject* read_pg_multirange(PgDecoding& decoding, const PgType& type, const std::uint8_t* data, std::size_t size) {

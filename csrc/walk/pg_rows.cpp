@@ -1,6 +1,7 @@
 // Rows from cells: one loop per shape, with the decoding of the common types inlined into it.
 #include "walk/pg_rows.h"
 
+#include <bit>
 #include <utility>
 
 #include "py/guard.h"
@@ -55,7 +56,15 @@ bool PgRowPlan::prepare(PgKinds& kinds, std::vector<Column> columns, std::vector
     pattern_tried_ = false;
     atoms_ = true;
     user_code_ = json_ = zoned_ = false;
-    for (const Column& column : columns_) {
+    for (Column& column : columns_) {
+        switch (column.text ? PgKind::opaque : column.type->kind) {
+            case PgKind::boolean: column.way = Column::Way::boolean; break;
+            case PgKind::float8: column.way = Column::Way::float8; break;
+            case PgKind::int4: column.way = Column::Way::int4; break;
+            case PgKind::int8: column.way = Column::Way::int8; break;
+            case PgKind::text: column.way = Column::Way::utf8; break;
+            default: column.way = column.text ? Column::Way::by_text : Column::Way::any; break;
+        }
         atoms_ &= !column.text && is_atom(*column.type);
         const PgType& type = *column.type;
         // Only its value says what is in a record.
@@ -77,29 +86,46 @@ bool PgRowPlan::may_run_user_code(const PgDecoding& decoding) const noexcept {
             reinterpret_cast<PyObject*>(Py_TYPE(zone)) != decoding.kinds.zone_info.get());
 }
 
-BAREWIRE_INLINE PyObject* PgRowPlan::value(PgDecoding& decoding, const PgCells& cells, int row, std::size_t column) {
+BAREWIRE_INLINE PyObject* PgRowPlan::value(PgDecoding& decoding, const PgCells& cells, int row, int index,
+                                           const Column& column) {
     int length = 0;
-    const std::uint8_t* data = cells.cell(cells.source, row, static_cast<int>(column), length);
+    const std::uint8_t* data = cells.cell(cells.source, row, index, length);
     if (length < 0) return Ref::none().release();
-    const Column& plan = columns_[column];
     const auto size = static_cast<std::size_t>(length);
-    if (BAREWIRE_UNLIKELY(plan.text)) return pg_decode_text(decoding, *plan.type, data, size).release();
-    if (plan.type->kind == PgKind::int4 && size == 4) return PyLong_FromLong(base::load_big<std::int32_t>(data));
-    if (plan.type->kind == PgKind::text && decoding.settings.encoding.empty()) return py::text_from_utf8(data, size, nullptr);
-    return read_pg_value(decoding, *plan.type, data, size);
+    switch (column.way) {
+        case Column::Way::boolean:
+            if (BAREWIRE_LIKELY(length == 1)) return Ref::share(*data ? Py_True : Py_False).release();
+            break;
+        case Column::Way::float8:
+            if (BAREWIRE_LIKELY(length == 8)) return PyFloat_FromDouble(std::bit_cast<double>(base::load_big<std::uint64_t>(data)));
+            break;
+        case Column::Way::int4:
+            if (BAREWIRE_LIKELY(length == 4)) return PyLong_FromLong(base::load_big<std::int32_t>(data));
+            break;
+        case Column::Way::int8:
+            if (BAREWIRE_LIKELY(length == 8)) return PyLong_FromLongLong(base::load_big<std::int64_t>(data));
+            break;
+        case Column::Way::utf8:
+            if (BAREWIRE_LIKELY(decoding.settings.encoding.empty())) return py::text_from_utf8(data, size, nullptr);
+            break;
+        case Column::Way::by_text: return pg_decode_text(decoding, *column.type, data, size).release();
+        case Column::Way::any: break;
+    }
+    return read_pg_value(decoding, *column.type, data, size);
 }
 
 PyObject* PgRowPlan::tuple(PgDecoding& decoding, const PgCells& cells, int row) {
-    const std::size_t count = columns_.size();
-    PyObject* made = PyTuple_New(static_cast<Py_ssize_t>(count));
+    const Column* const columns = columns_.data();
+    const auto count = static_cast<int>(columns_.size());
+    PyObject* made = PyTuple_New(count);
     if (BAREWIRE_UNLIKELY(made == nullptr)) return nullptr;
-    for (std::size_t i = 0; i < count; ++i) {
-        PyObject* item = value(decoding, cells, row, i);
+    for (int i = 0; i < count; ++i) {
+        PyObject* item = value(decoding, cells, row, i, columns[i]);
         if (BAREWIRE_UNLIKELY(item == nullptr)) {
             Ref dropped = Ref::steal(made);
             return nullptr;
         }
-        PyTuple_SET_ITEM(made, static_cast<Py_ssize_t>(i), item);
+        PyTuple_SET_ITEM(made, i, item);
     }
     if (atoms_ && count != 0) PyObject_GC_UnTrack(made);
     return made;
@@ -136,7 +162,7 @@ PyObject* PgRowPlan::dict(PgDecoding& decoding, const PgCells& cells, int row) {
         py::ValueSlots slots = py::value_slots(made.get(), static_cast<Py_ssize_t>(count));
         if (BAREWIRE_LIKELY(static_cast<bool>(slots))) {
             for (std::size_t i = 0; i < count; ++i) {
-                PyObject* item = value(decoding, cells, row, i);
+                PyObject* item = value(decoding, cells, row, static_cast<int>(i), columns_[i]);
                 if (BAREWIRE_UNLIKELY(item == nullptr)) return nullptr;
                 Ref none = Ref::steal(slots[i]);
                 slots[i] = item;
@@ -148,7 +174,7 @@ PyObject* PgRowPlan::dict(PgDecoding& decoding, const PgCells& cells, int row) {
     Ref made = Ref::steal(PyDict_New());
     if (!made) return nullptr;
     for (std::size_t i = 0; i < count; ++i) {
-        Ref item = Ref::steal(value(decoding, cells, row, i));
+        Ref item = Ref::steal(value(decoding, cells, row, static_cast<int>(i), columns_[i]));
         if (!item || PyDict_SetItem(made.get(), names_[i].get(), item.get()) < 0) return nullptr;
     }
     if (atoms_) py::untrack_dict_of_atoms(made.get());
@@ -165,7 +191,7 @@ PyObject* PgRowPlan::record(PgDecoding& decoding, const PgCells& cells, int row)
     if (!made) return nullptr;
     PyObject** values = record_values(made.get());
     for (std::size_t i = 0; i < count; ++i) {
-        values[i] = value(decoding, cells, row, i);
+        values[i] = value(decoding, cells, row, static_cast<int>(i), columns_[i]);
         if (BAREWIRE_UNLIKELY(values[i] == nullptr)) return nullptr;
     }
     if (!atoms_) PyObject_GC_Track(made.get());
@@ -179,7 +205,7 @@ PyObject* PgRowPlan::any(PgDecoding& decoding, const PgCells& cells, int row, Pg
         case PgShape::records: return record(decoding, cells, row);
         case PgShape::first: break;
     }
-    return columns_.empty() ? Ref::none().release() : value(decoding, cells, row, 0);
+    return columns_.empty() ? Ref::none().release() : value(decoding, cells, row, 0, columns_[0]);
 }
 
 Ref PgRowPlan::row(PgDecoding& decoding, const PgCells& cells, int row, PgShape shape) {
@@ -189,7 +215,8 @@ Ref PgRowPlan::row(PgDecoding& decoding, const PgCells& cells, int row, PgShape 
 bool PgRowPlan::append_rows(PgDecoding& decoding, const PgCells& cells, PgShape shape, PyObject* list) {
     py::CollectorPause pause(cells.rows > 32 && !may_run_user_code(decoding));
     for (int row = 0; row < cells.rows; ++row) {
-        Ref made = Ref::steal(any(decoding, cells, row, shape));
+        Ref made = Ref::steal(BAREWIRE_LIKELY(shape == PgShape::tuples) ? tuple(decoding, cells, row)
+                                                                        : any(decoding, cells, row, shape));
         if (BAREWIRE_UNLIKELY(!made || PyList_Append(list, made.get()) < 0)) return false;
     }
     return true;

@@ -29,6 +29,8 @@ public:
     struct Column {
         const PgType* type;
         bool text;  // the field has text format
+        // The common kinds in place; filled in by `prepare`.
+        enum class Way : std::uint8_t { any, by_text, boolean, int4, int8, float8, utf8 } way = Way::any;
     };
 
     // `names` are str objects, one per column; needed for dicts and records only. False with a Python error set.
@@ -44,7 +46,7 @@ public:
     py::Ref row(PgDecoding& decoding, const PgCells& cells, int row, PgShape shape);
 
 private:
-    PyObject* value(PgDecoding& decoding, const PgCells& cells, int row, std::size_t column);
+    PyObject* value(PgDecoding& decoding, const PgCells& cells, int row, int index, const Column& column);
     PyObject* tuple(PgDecoding& decoding, const PgCells& cells, int row);
     PyObject* dict(PgDecoding& decoding, const PgCells& cells, int row);
     PyObject* record(PgDecoding& decoding, const PgCells& cells, int row);
