@@ -92,8 +92,9 @@ bool BatchCall::write(net::pg::Item& item) {
     if (next_ == 0) {
         // All types first, so that nothing has been sent when one must be looked up.
         std::vector<std::uint32_t> unknown;
-        for (net::pg::StatementUse& use : statements_) {
-            if (plan_of(inner, *use.statement, unknown) == nullptr && unknown.empty()) return false;
+        for (std::size_t i = 0; i < statements_.size(); ++i) {
+            if (use_error(i) != nullptr) continue;
+            if (plan_of(inner, *statements_[i].statement, unknown) == nullptr && unknown.empty()) return false;
         }
         if (!unknown.empty()) {
             need_types(std::move(unknown));
@@ -101,6 +102,11 @@ bool BatchCall::write(net::pg::Item& item) {
         }
     }
     One& one = all_[next_];
+    if (use_error(one.use) != nullptr) {  // it is given to result()
+        item.use = one.use;
+        item.last = ++next_ == all_.size();
+        return true;
+    }
     std::vector<std::uint32_t> unknown;
     StatementPlan* plan = plan_of(inner, *statements_[one.use].statement, unknown);
     if (plan == nullptr) {
@@ -172,10 +178,17 @@ Ref BatchCall::value() {
 void BatchCall::raise() {
     Call::raise();
     const bool one_of_them = failure.kind == net::Failure::Kind::server || failure.kind == net::Failure::Kind::refused;
-    if (!one_of_them || failed_item >= all_.size() || PyErr_Occurred() == nullptr) return;
+    if (!one_of_them || PyErr_Occurred() == nullptr) return;
+    std::size_t position = failed_item, run = failed_item;
+    if (failed_use != none) {  // it could not be prepared, so nothing was run
+        run = 0;
+        for (position = 0; position < all_.size() && all_[position].use != failed_use; ++position) {
+        }
+    }
+    if (position >= all_.size()) return;
     Ref error = py::take_exception();
-    all_[failed_item].error = error.copy();
-    raise_first(std::move(error), failed_item, failed_item);
+    all_[position].error = error.copy();
+    raise_first(std::move(error), position, run);
 }
 
 }  // namespace barewire::bind

@@ -150,7 +150,8 @@ private:
     bool send_item(Execution& execution, const Item& item) noexcept;
     bool send_begin(Operation& operation, const std::string& text) noexcept;
     bool send_plain(Operation& operation, const char* text, Sent what) noexcept;
-    bool send_prepare(Operation& operation, Statement& statement, bool describe) noexcept;
+    bool send_prepare(Operation& operation, std::size_t number, Statement& statement, bool describe) noexcept;
+    void skip_item(Execution& execution, std::size_t use) noexcept;
     bool send_sync(Operation* operation, std::size_t item, bool last) noexcept;
     bool send_forgets() noexcept;
     bool end_items(Execution& execution, bool keep) noexcept;
@@ -169,6 +170,7 @@ private:
     void notice_tag(const pg_result* result) noexcept;
     void errored(pg_result* result) noexcept;
     void item_errored(Execution& execution, pg_result* result) noexcept;
+    void keep_use_error(Execution& execution, std::size_t use, pg_result* result) noexcept;
     void aborted() noexcept;
     void synced() noexcept;
     void refuse_copy(int status) noexcept;

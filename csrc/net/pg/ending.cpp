@@ -27,9 +27,7 @@ void Connection::conclude(Execution& execution) noexcept {
         !execution.begun_ && execution.rewind()) {
         release_statements(execution);
         execution.error.reset();
-        execution.phase_ = Execution::Phase::start;
-        execution.items_ = 0;
-        execution.failed_ = execution.repeatable_ = false;
+        execution.start_anew();
         execution.repeated_ = execution.queued_ = true;
         waiting_.push_front(execution);
         return;

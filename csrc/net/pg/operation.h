@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "net/deadlines.h"
 #include "net/failure.h"
@@ -163,6 +164,14 @@ public:
     // `error`. Else all items together are one (implicit) transaction, the first error ends the operation, and the items
     // after `failed_item` were not run.
     bool separate = false;
+    // The statement that could not be prepared, if that ended the operation: nothing was run then, and `failed_item` says nothing.
+    static constexpr std::size_t none = static_cast<std::size_t>(-1);
+    std::size_t failed_use = none;
+    // With `separate` only: why a statement could not be prepared, or nullptr. Its items are not sent: when next() names it,
+    // result() gets that error at once (parameters need not be written).
+    const OwnedResult* use_error(std::size_t use) const noexcept {
+        return use < use_errors_.size() && use_errors_[use] ? &use_errors_[use] : nullptr;
+    }
     // Not empty: this is sent before the first item, COMMIT after the last, all in one flush; after an error, ROLLBACK
     // follows by itself. Not inside a transaction.
     std::string begin;
@@ -187,8 +196,11 @@ private:
     bool repeated_ = false;
     bool begun_ = false, rolling_back_ = false;
     bool pinned_ = false;          // holds its statements
+    std::vector<OwnedResult> use_errors_;
     void start_anew() noexcept {
         phase_ = Phase::start;
+        failed_use = none;
+        use_errors_.clear();
         items_ = 0;
         delivered_ = failed_ = repeatable_ = repeated_ = begun_ = rolling_back_ = false;
     }

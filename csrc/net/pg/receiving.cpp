@@ -224,8 +224,16 @@ void Connection::errored(PGresult* result) noexcept {
     }
     if (operation->kind == Operation::Kind::execution) {
         auto& execution = static_cast<Execution&>(*operation);
-        // Of a constraint that is only checked when the item's transaction ends.
-        if (front.what == Sent::sync && execution.separate && execution.phase_ != Execution::Phase::describing) {
+        if (execution.phase_ == Execution::Phase::describing && front.what != Sent::begin) {
+            if (execution.separate) {
+                keep_use_error(execution, front.item, result);
+                return;
+            }
+            execution.failed_use = front.item;
+        }
+        // Of a constraint that is only checked when the item's transaction ends, or of a statement that was known before.
+        if ((front.what == Sent::sync || front.what == Sent::prepare) && execution.separate &&
+            execution.phase_ != Execution::Phase::describing) {
             item_errored(execution, result);
             return;
         }
@@ -299,8 +307,23 @@ void Connection::aborted() noexcept {
         }
         forgetting_.pop_front();
     }
-    if (front.operation && front.operation->kind == Operation::Kind::execution && front.what != Sent::rollback)
-        static_cast<Execution&>(*front.operation).failed_ = true;
+    if (!front.operation || front.operation->kind != Operation::Kind::execution || front.what == Sent::rollback) return;
+    auto& execution = static_cast<Execution&>(*front.operation);
+    if (execution.separate && !execution.error) return;   // the error before it is that of its item
+    execution.failed_ = true;
+}
+
+// Of an execution with items on their own: the others are to be run all the same.
+void Connection::keep_use_error(Execution& execution, std::size_t use, PGresult* result) noexcept {
+    OwnedResult error(*libpq_, result);
+    try {
+        if (execution.use_errors_.size() <= use) execution.use_errors_.resize(use + 1);
+    } catch (const std::bad_alloc&) {
+        execution.failed_ = true;
+        fail(execution, Failure::Kind::out_of_memory, "");
+        return;
+    }
+    if (!execution.use_errors_[use]) execution.use_errors_[use] = std::move(error);
 }
 
 void Connection::synced() noexcept {
@@ -327,6 +350,7 @@ void Connection::synced() noexcept {
     } else {
         auto& execution = static_cast<Execution&>(*operation);
         if (execution.phase_ == Execution::Phase::describing) {
+            if (!done.last) return;
             execution.phase_ = Execution::Phase::running;
             if (!execution.failed_ && !execution.failure) return;
             waiting_.remove(execution);

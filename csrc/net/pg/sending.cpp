@@ -55,8 +55,9 @@ bool Connection::advance(Execution& execution) noexcept {
                 execution.discarding_ = !execution.separate;
                 return end_items(execution, false);
         }
-        if (!send_item(execution, item)) return !execution.queued_;
-        if (item.last) return end_items(execution, true);
+        if (execution.use_error(item.use)) skip_item(execution, item.use);
+        else if (!send_item(execution, item)) return !execution.queued_;
+        if (item.last || execution.discarding_) return end_items(execution, !execution.discarding_);
         const std::size_t size = parameters_.bytes.size() + item_overhead;
         if ((pending += size) < flush_size) continue;
         turn += pending;
@@ -108,13 +109,29 @@ bool Connection::describe(Execution& execution) noexcept {
         if (use.once || use.statement->described) continue;
         bool before = false;
         for (std::size_t j = 0; j < i; ++j) before = before || execution.uses[j].statement == use.statement;
-        if (!before && !send_prepare(execution, *use.statement, true)) return false;
+        if (before) continue;
+        if (!send_prepare(execution, i, *use.statement, true)) return false;
+        // Items on their own: so are their statements.
+        if (execution.separate && !send_sync(&execution, i, false)) return false;
     }
     execution.phase_ = Execution::Phase::describing;
-    return send_sync(&execution, 0, false);
+    if (!execution.separate) return send_sync(&execution, 0, true);
+    expected_.back().last = true;
+    return true;
 }
 
-bool Connection::send_prepare(Operation& operation, Statement& statement, bool describe) noexcept {
+// Its statement could not be prepared.
+void Connection::skip_item(Execution& execution, std::size_t use) noexcept {
+    const std::size_t item = execution.items_++;
+    execution.delivered_ = true;
+    if (execution.discarding_) return;
+    if (execution.result(item, plain_, execution.use_errors_[use].view()) != Answer::stop) return;
+    execution.failure.kind = Failure::Kind::refused;
+    execution.discarding_ = true;
+}
+
+// `number`: of the statement when it is described, else of the item that it is for.
+bool Connection::send_prepare(Operation& operation, std::size_t number, Statement& statement, bool describe) noexcept {
     // Named before it is described: the operation that asked for that was given up, and the answer is still to come.
     const bool named = !statement.name.empty();
     if ((!named && !statements_.name(statement)) || !expected_.reserve(2)) {
@@ -127,6 +144,7 @@ bool Connection::send_prepare(Operation& operation, Statement& statement, bool d
     Expected one;
     one.operation = &operation;
     one.statement = &statement;
+    one.item = number;
     if (!named) {
         if (!sent(libpq_->PQsendPrepare_(connection_, statement.name.c_str(), statement.text.c_str(),
                                          static_cast<int>(types.size()), types.data())))
@@ -165,7 +183,7 @@ bool Connection::send_item(Execution& execution, const Item& item) noexcept {
     const int count = static_cast<int>(parameters_.count());
     const int format = item.binary_results ? 1 : 0;
     if (!use.once && statement.name.empty() && statements_.keeps(statement) &&
-        !send_prepare(execution, statement, false))
+        !send_prepare(execution, execution.items_, statement, false))
         return false;
     bool good;
     if (!statement.name.empty()) {

@@ -144,6 +144,36 @@ TEST_CASE("a batch is one transaction, or each item is on its own", "[pg]") {
         CHECK(batch.tags == std::vector<std::string>{"INSERT 0 1", "INSERT 0 1"});
         CHECK(count() == "2");
     }
+    SECTION("a statement that cannot be prepared") {
+        Query batch;
+        batch.add("INSERT INTO pipelined VALUES ($1)", {int4(1)});
+        batch.add("SELECT * FROM no_such_table");
+        batch.add("INSERT INTO pipelined VALUES ($1 + 1)", {int4(1)});
+        batch.items.push_back({1, {}});
+        SECTION("in a transaction nothing is run") {
+            connection->run(batch, wait);
+            CHECK(batch.state() == "42P01");
+            CHECK(batch.failed_use == 1);
+            CHECK(batch.results == 0);
+            CHECK(count() == "0");
+        }
+        SECTION("on its own it fails alone") {
+            batch.separate = true;
+            connection->run(batch, wait);
+            REQUIRE(!batch.failure);
+            using Errors = std::vector<std::pair<std::size_t, std::string>>;
+            CHECK(batch.errors == Errors{{1, "42P01"}, {3, "42P01"}});
+            CHECK(batch.tags.size() == 2);
+            CHECK(count() == "2");
+        }
+        SECTION("alone") {
+            Query one("SELECT * FROM no_such_table");
+            one.separate = true;
+            connection->run(one, wait);
+            REQUIRE(one.finished);
+            CHECK(one.errors.size() == 1);
+        }
+    }
     SECTION("a constraint that is checked at the end") {
         script(connection.connection, "ALTER TABLE pipelined ADD other int REFERENCES pipelined DEFERRABLE INITIALLY DEFERRED");
         Query one("INSERT INTO pipelined VALUES ($1, $2)", {int4(1), int4(77)});
