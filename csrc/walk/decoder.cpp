@@ -221,7 +221,7 @@ BAREWIRE_INLINE PyObject* Decoder::native_value(std::uint8_t type, const std::ui
         case Type::object_id:
             if (BAREWIRE_UNLIKELY(left(start, end) < 12)) return nullptr;
             at += 12;
-            return new_object_id(*values_, start);
+            return new_object_id(context_.kinds, *values_, start);
         case Type::datetime:
             if (BAREWIRE_UNLIKELY(left(start, end) < 8)) return nullptr;
             at += 8;

@@ -114,7 +114,7 @@ PyObject* Decoder::pointer(const std::uint8_t*& at, const std::uint8_t* end) {
     if (size == 0 || size > left(at, end) - 4 || left(at, end) - 4 - size < 12 || at[4 + size - 1] != 0) return nullptr;
     Ref collection = Ref::steal(py::text_from_utf8(at + 4, size - 1, errors_));
     if (!collection) return nullptr;
-    Ref id = Ref::steal(new_object_id(*values_, at + 4 + size));
+    Ref id = Ref::steal(new_object_id(context_.kinds, *values_, at + 4 + size));
     if (!id) return nullptr;
     at += 4 + size + 12;
     return new_dbref(*values_, std::move(collection), std::move(id), Ref::none(), Ref());

@@ -5,6 +5,7 @@
 
 #include "py/internals/bytes_build.h"
 #include "py/internals/integer_build.h"
+#include "walk/object_id.h"
 
 namespace barewire::walk {
 
@@ -216,10 +217,10 @@ const Values* load_values(Kinds& kinds) {
     return kinds.values.get();
 }
 
-PyObject* new_object_id(const Values& values, const std::uint8_t bytes[12]) {
+PyObject* new_object_id(const Kinds& kinds, const Values& values, const std::uint8_t bytes[12]) {
+    if (BAREWIRE_UNLIKELY(!values.object_id.native())) return make_object_id(kinds, bytes).release();
     Ref id = Ref::steal(PyBytes_FromStringAndSize(reinterpret_cast<const char*>(bytes), 12));
     if (!id) return nullptr;
-    if (BAREWIRE_UNLIKELY(!values.object_id.native())) return call(values.object_id.object(), id.get()).release();
     // Not tracked by the collector: bytes cannot be part of a cycle.
     PyObject* instance = values.object_id.allocate();
     if (BAREWIRE_LIKELY(instance != nullptr)) values.object_id.slot(instance, 0) = id.release();

@@ -34,7 +34,7 @@ struct Values {
 BAREWIRE_COLD const Values* load_values(Kinds& kinds);
 
 // Each returns a new reference, or nullptr with a Python error set.
-PyObject* new_object_id(const Values& values, const std::uint8_t bytes[12]);
+PyObject* new_object_id(const Kinds& kinds, const Values& values, const std::uint8_t bytes[12]);
 PyObject* new_int64(const Kinds& kinds, const Values& values, std::int64_t value);
 PyObject* new_binary(const Kinds& kinds, const Values& values, const std::uint8_t* data, std::size_t size, int subtype);
 // `high` and `low` are the two big-endian halves of the 16 bytes in the UUID's own (RFC 4122) order.
