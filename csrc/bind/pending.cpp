@@ -171,6 +171,13 @@ PyObject* done(PyObject* self, PyObject*) { return PyBool_FromLong(pending_of(se
 PyObject* cancelled(PyObject* self, PyObject*) { return PyBool_FromLong(pending_of(self).state == Outcome::cancelled); }
 PyObject* get_loop(PyObject* self, PyObject*) { return pending_of(self).loop.shared(); }
 
+// What asyncio.gather asks a cancelled future for.
+PyObject* make_cancelled_error(PyObject* self, PyObject*) {
+    PyObject* message = pending_of(self).state == Outcome::cancelled ? pending_of(self).outcome.get() : nullptr;
+    raise_from_asyncio("CancelledError", message);
+    return py::take_exception().release();
+}
+
 PyObject* cancel(PyObject* self, PyObject* arguments, PyObject* keywords) {
     static const char* names[] = {"msg", nullptr};
     PyObject* message = Py_None;
@@ -347,6 +354,7 @@ PyMethodDef methods[] = {
     {"done", done, METH_NOARGS, "Whether it has ended, in whatever way."},
     {"cancelled", cancelled, METH_NOARGS, "Whether it was cancelled."},
     {"cancel", as_method(&cancel), METH_VARARGS | METH_KEYWORDS, "cancel(msg=None) -> whether it was still waiting"},
+    {"_make_cancelled_error", make_cancelled_error, METH_NOARGS, "The CancelledError of a cancelled one, for asyncio."},
     {"get_loop", get_loop, METH_NOARGS, "The event loop it belongs to."},
     {"add_done_callback", as_method(&add_done_callback), METH_FASTCALL | METH_KEYWORDS, "add_done_callback(fn, *, context=None)"},
     {"remove_done_callback", remove_done_callback, METH_O, "Removes all of this callback; how many they were."},

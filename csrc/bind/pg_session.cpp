@@ -19,26 +19,30 @@ using py::Ref;
 // --- one thread at a time ----------------------------------------------------------------------------------------------
 bool Turnstile::enter() {
     const std::thread::id self = std::this_thread::get_id();
-    if (!held_) {
-        held_ = true;
-        owner_ = self;
-        return true;
-    }
-    if (owner_ == self) {
+    if (held_ && owner_ == self) {
         raise_psycopg("ProgrammingError", "this thread is using the connection already: a signal handler or a callback of "
                                           "its own call cannot use it too");
         return false;
     }
-    for (;;) {
-        PyThreadState* state = PyEval_SaveThread();
-        {
-            std::unique_lock lock(mutex_);
-            changed_.wait_for(lock, std::chrono::milliseconds(free_ ? 0 : 100));
-            free_ = false;
+    // Whoever has just left stands behind those that wait.
+    if (held_ || waiting_ != 0) {
+        ++waiting_;
+        bool raised = false;
+        do {
+            PyThreadState* state = PyEval_SaveThread();
+            {
+                std::unique_lock lock(mutex_);
+                changed_.wait_for(lock, std::chrono::milliseconds(100), [this] { return free_; });
+                free_ = false;
+            }
+            take_gil_back(state);
+            raised = PyErr_CheckSignals() != 0;
+        } while (held_ && !raised);
+        --waiting_;
+        if (raised) {
+            if (!held_) wake();  // another one's turn
+            return false;
         }
-        take_gil_back(state);
-        if (!held_) break;
-        if (PyErr_CheckSignals() != 0) return false;
     }
     held_ = true;
     owner_ = self;
@@ -47,6 +51,10 @@ bool Turnstile::enter() {
 
 void Turnstile::leave() noexcept {
     held_ = false;
+    if (waiting_ != 0) wake();
+}
+
+void Turnstile::wake() noexcept {
     std::lock_guard lock(mutex_);
     free_ = true;
     changed_.notify_one();

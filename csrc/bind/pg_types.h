@@ -62,9 +62,12 @@ public:
     bool held() const noexcept { return held_; }
 
 private:
+    void wake() noexcept;
+
     std::mutex mutex_;
     std::condition_variable changed_;
     bool held_ = false;    // with the GIL
+    int waiting_ = 0;      // with the GIL
     bool free_ = false;    // with the mutex: somebody left since a waiter looked
     std::thread::id owner_;
 };

@@ -55,6 +55,17 @@ async def test_wait_gather_shield_and_wait_for(things: Any) -> None:
     assert [await found for found in asyncio.as_completed([start(things, 9)])] == [{"_id": 9}]
 
 
+async def test_gather_of_cancelled_ones(things: Any) -> None:
+    gathered = asyncio.gather(*(start(things, i) for i in range(3)))
+    gathered.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await gathered
+    one = start(things, 4)
+    one.cancel("a message")
+    (error,) = await asyncio.gather(one, return_exceptions=True)
+    assert isinstance(error, asyncio.CancelledError) and error.args == ("a message",)
+
+
 async def test_several_callbacks_with_their_contexts(things: Any) -> None:
     seen: list[tuple[str, int, bool]] = []
     pending = start(things)
