@@ -17,8 +17,11 @@ import pytest
 
 from barewire.embedded import EmbeddedServerError, PostgresServer
 
-# Measured bounds are for a quiet machine; one that is busy with other tests gets this many times as much.
-_BUSY = 10
+
+def _allowed(seconds: float) -> float:
+    """What is promised for a quiet machine, with a margin, and more on one that is busy with other things."""
+    return seconds * 3 * (1 + os.getloadavg()[0] / (os.cpu_count() or 1))
+
 
 
 @pytest.fixture
@@ -54,7 +57,7 @@ def test_temporary_server_on_a_socket() -> None:
         pass  # the cache of data folders is filled now
     started = time.monotonic()
     with PostgresServer() as server:
-        assert time.monotonic() - started < 0.5 * _BUSY
+        assert time.monotonic() - started < _allowed(0.5)
         assert _ask(server, "SELECT 40 + 2") == 42
         assert _setting(server, "data_directory") == str(server.path)
         assert (_setting(server, "fsync"), _setting(server, "shared_buffers")) == ("off", "32MB")
@@ -66,7 +69,7 @@ def test_temporary_server_on_a_socket() -> None:
         for private in (path, socket):
             assert stat.S_IMODE(private.stat().st_mode) == 0o700
         stopping = time.monotonic()
-    assert time.monotonic() - stopping < 1 * _BUSY
+    assert time.monotonic() - stopping < _allowed(1)
     assert not server.running
     assert not path.exists() and not socket.exists() and not _alive(pid)
 
@@ -150,7 +153,7 @@ def test_databases_are_copies_of_a_template(postgres_server: PostgresServer) -> 
         _ask(template.conninfo, "CREATE TABLE numbers AS SELECT generate_series(1, 100) AS number")
         started = time.monotonic()
         with postgres_server.create_database(template=template.name) as copy:
-            assert time.monotonic() - started < 0.2 * _BUSY
+            assert time.monotonic() - started < _allowed(0.2)
             assert copy.name != template.name
             _ask(copy.conninfo, "DELETE FROM numbers WHERE number > 50")
             assert _ask(copy.uri, "SELECT count(*) FROM numbers") == 50
@@ -247,7 +250,7 @@ def test_cold_start_without_a_cache(folder: Path, monkeypatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
     started = time.monotonic()
     with PostgresServer() as server:
-        assert time.monotonic() - started < 2 * _BUSY
+        assert time.monotonic() - started < _allowed(2)
         assert _ask(server, "SELECT 1") == 1
     (template,) = (folder / "barewire" / "postgres").iterdir()
     assert (template / "PG_VERSION").exists()
