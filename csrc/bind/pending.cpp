@@ -305,6 +305,12 @@ PyObject* close_method(PyObject* self, PyObject*) {
 
 PyObject* self_itself(PyObject* self) { return Ref::share(self).release(); }
 
+// The other one that asyncio.gather looks at.
+PyObject* get_cancel_message(PyObject* self, void*) {
+    Pending& inner = pending_of(self);
+    return inner.state == Outcome::cancelled && inner.outcome ? inner.outcome.shared() : Ref::none().release();
+}
+
 PyObject* get_blocking(PyObject* self, void*) { return PyBool_FromLong(pending_of(self).blocking); }
 
 int set_blocking(PyObject* self, PyObject* value, void*) {
@@ -363,6 +369,7 @@ PyMethodDef methods[] = {
 
 PyGetSetDef attributes[] = {
     {"_asyncio_future_blocking", get_blocking, set_blocking, "asyncio's mark of a future that a task waits for.", nullptr},
+    {"_cancel_message", get_cancel_message, nullptr, "What cancel() was given, for asyncio.", nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr},
 };
 
