@@ -23,7 +23,6 @@ def _allowed(seconds: float) -> float:
     return seconds * 3 * (1 + os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
-
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """A folder that every user may enter: as root, the server runs as somebody else."""
