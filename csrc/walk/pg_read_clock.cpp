@@ -82,7 +82,10 @@ PyObject* shifted(PgDecoding& decoding, std::int64_t instant, PyObject* zone) {
     return fail_instant(decoding, instant <= 0);
 }
 
-PyObject* in_zone(PgDecoding& decoding, std::int64_t instant, PyObject* zone) {
+PyObject* in_zone(PgDecoding& decoding, std::int64_t instant, PyObject* session_zone) {
+    // Its code may give the session another one.
+    Ref held = Ref::share(session_zone);
+    PyObject* const zone = held.get();
     if (!in_range(instant)) return shifted(decoding, instant, zone);
     Ref utc = Ref::steal(datetime_of(instant, zone));
     if (!utc) return nullptr;

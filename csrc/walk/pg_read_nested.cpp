@@ -176,7 +176,9 @@ PyObject* read_pg_composite(PgDecoding& decoding, const PgType& type, const std:
         PyTuple_SET_ITEM(values.get(), i, value);
     }
     if (!reader.at_end()) return fail_pg_bytes(decoding, type);
-    return type.factory ? PyObject_CallObject(type.factory.get(), values.get()) : values.release();
+    if (!type.factory) return values.release();
+    Ref factory = type.factory.copy();  // it may describe its own type anew
+    return PyObject_CallObject(factory.get(), values.get());
 }
 
 PyObject* read_pg_hstore(PgDecoding& decoding, const PgType& type, const std::uint8_t* data, std::size_t size) {

@@ -28,14 +28,16 @@ public:
         const std::size_t count = type_.fields.size();
         Ref values = Ref::steal(PyTuple_New(static_cast<Py_ssize_t>(count)));
         if (!values) return nullptr;
-        for (std::size_t i = 0; i < count; ++i) {
+        for (std::size_t i = 0; i < count && i < type_.fields.size(); ++i) {
             if (i != 0 && !take(',')) return fail();
             PyObject* value = part(*type_.fields[i].type, ",)", true);
             if (value == nullptr) return nullptr;
             PyTuple_SET_ITEM(values.get(), static_cast<Py_ssize_t>(i), value);
         }
         if (!take(')') || at_ != end_) return fail();
-        return type_.factory ? PyObject_CallObject(type_.factory.get(), values.get()) : values.release();
+        if (!type_.factory) return values.release();
+        Ref factory = type_.factory.copy();  // it may describe its own type anew
+        return PyObject_CallObject(factory.get(), values.get());
     }
 
     PyObject* range() {

@@ -3,6 +3,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/bytes.h"
 #include "py/internals/clock.h"
 #include "walk/pg_decode.h"
 #include "walk/pg_decoder.h"
@@ -59,6 +60,19 @@ PyObject* integer(PgDecoding& decoding, const PgType& type, const std::uint8_t* 
     if (number != nullptr) return number;
     PyErr_Clear();
     return fail_pg_bytes(decoding, type);
+}
+
+// The text of every locale shows all digits of the minor unit, whatever stands between and around them.
+PyObject* money(PgDecoding& decoding, const PgType& type, const std::uint8_t* data, std::size_t size) {
+    std::uint64_t minor = 0;
+    bool negative = false;
+    for (std::size_t i = 0; i < size; ++i) {
+        if (data[i] == '-' || data[i] == '(') negative = true;
+        if (data[i] >= '0' && data[i] <= '9') minor = minor * 10 + (data[i] - '0');
+    }
+    std::uint8_t binary[8];
+    base::store_big(binary, negative ? 0 - minor : minor);
+    return read_pg_money(decoding, type, binary, sizeof binary);
 }
 
 // "1 year 2 mons -3 days +04:05:06.789", the IntervalStyle postgres; psycopg reads it on a connection only.
@@ -135,6 +149,7 @@ PyObject* read_pg_text_form(PgDecoding& decoding, const PgType& type, const std:
         case PgKind::enumeration: return read_pg_enumeration(decoding, type, data, size);
         case PgKind::uint4:
         case PgKind::uint8: return integer(decoding, type, data, size);
+        case PgKind::money: return money(decoding, type, data, size);
         case PgKind::interval: return interval(decoding, type, data, size);
         case PgKind::timestamptz: return timestamptz(decoding, type, data, size);
         case PgKind::float4: return narrowed(by_loader(decoding, type, data, size));

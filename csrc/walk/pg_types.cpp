@@ -93,11 +93,30 @@ const PgType& PgTypes::get(std::uint32_t oid) const noexcept {
     return found == nullptr ? builtins().opaque() : *found;
 }
 
+namespace {
+
+bool same_fields(const std::vector<PgField>& left, const std::vector<PgField>& right) noexcept {
+    if (left.size() != right.size()) return false;
+    for (std::size_t i = 0; i < left.size(); ++i) {
+        if (left[i].type != right[i].type || PyUnicode_Compare(left[i].name.get(), right[i].name.get()) != 0) return false;
+    }
+    return true;
+}
+
+}  // namespace
+
+void PgTypes::give_fields(PgType& type, std::vector<PgField> fields) {
+    if (same_fields(type.fields, fields)) return;
+    // A value of the type may be on its way: its walk goes on over the old columns.
+    if (!type.fields.empty()) retired_.push_back(std::move(type.fields));
+    type.fields = std::move(fields);
+}
+
 void PgTypes::fill(PgType& type, PgTypeRow& row) {
     type.oid = row.oid;
     type.name.assign(row.name);
     type.element = nullptr;
-    type.fields.clear();
+    std::vector<PgField> fields;
     type.factory = std::move(row.factory);
     type.members = std::move(row.members);
     type.labels = std::move(row.labels);
@@ -118,9 +137,10 @@ void PgTypes::fill(PgType& type, PgTypeRow& row) {
             PgField field;
             field.name = std::move(row.field_names[i]);
             field.type = &get(row.field_oids[i]);
-            type.fields.push_back(std::move(field));
+            fields.push_back(std::move(field));
         }
     }
+    give_fields(type, std::move(fields));
     if (!holds_elements(type.kind)) return;
     type.element = &get(row.element);
     // A type of the same call may not have its name yet, so arrays keep theirs ("_mood") but for the underscore.
@@ -151,13 +171,14 @@ void PgTypes::add(std::vector<PgTypeRow> rows) {
             domain.name.assign(row->name);
             domain.kind = base.kind;
             domain.element = base.element;
-            domain.fields.clear();
+            std::vector<PgField> fields;
             for (const PgField& field : base.fields) {
                 PgField copy;
                 copy.name = field.name.copy();
                 copy.type = field.type;
-                domain.fields.push_back(std::move(copy));
+                fields.push_back(std::move(copy));
             }
+            give_fields(domain, std::move(fields));
             domain.factory = base.factory.copy();
             domain.members = base.members.copy();
             domain.labels = base.labels.copy();

@@ -69,10 +69,12 @@ public:
 
 private:
     void fill(PgType& type, PgTypeRow& row);
+    void give_fields(PgType& type, std::vector<PgField> fields);
     // Derives PgType::binary of added types from what they contain.
     void settle();
 
     std::unordered_map<std::uint32_t, std::unique_ptr<PgType>> added_;
+    std::vector<std::vector<PgField>> retired_;  // columns of composites that were described anew
 };
 
 }  // namespace barewire::walk

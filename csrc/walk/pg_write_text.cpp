@@ -78,9 +78,9 @@ bool write_pg_bytea(PgEncoder& encoder, const PgType& type, PyObject* value) {
 
 bool write_pg_enumeration(PgEncoder& encoder, const PgType& type, PyObject* value) {
     if (type.labels) {
-        Ref held = Ref::share(value);
+        Ref held = Ref::share(value), labels = type.labels.copy();
         ++encoder.user_code;  // __hash__ and __eq__ of the value
-        PyObject* label = PyDict_GetItemWithError(type.labels.get(), value);
+        PyObject* label = PyDict_GetItemWithError(labels.get(), value);
         if (label != nullptr && PyUnicode_Check(label)) return write_pg_str(encoder, type, label);
         if (PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_TypeError)) return false;
         PyErr_Clear();

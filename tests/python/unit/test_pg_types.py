@@ -143,3 +143,24 @@ def test_other_encodings(codec: PgCodec) -> None:
     codec.encoding = "bytes"
     assert codec.decode(TEXT, b"\xe4") == b"\xe4"
     assert codec.encode(TEXT, b"\xe4") == b"\xe4" and codec.encode(TEXT, "ä") == "ä".encode()
+
+
+def test_a_type_that_is_described_anew_while_it_is_used(codec: PgCodec) -> None:
+    class Meddling:
+        def __index__(self) -> int:
+            codec.add_types([(100, "pair", "c", False, 0, [("x", TEXT)])])
+            return 7
+
+    def factory(*values: object) -> object:
+        codec.add_types([(100, "pair", "c", False, 0, [("y", TEXT)], tuple)])
+        return values
+
+    columns = [("a", INT4), ("b", INT4), ("c", INT4)]
+    codec.add_types([(100, "pair", "c", False, 0, columns)])
+    with pytest.raises(psycopg.DataError):
+        codec.encode(100, (1, Meddling(), 3))
+    codec.add_types([(100, "pair", "c", False, 0, columns)])
+    with pytest.raises(psycopg.DataError):
+        codec.encode(100, {"a": Meddling(), "b": 1, "c": "x"})
+    codec.add_types([(100, "pair", "c", False, 0, columns, factory)])
+    assert codec.decode(100, codec.encode(100, (1, 2, 3))) == (1, 2, 3)
