@@ -160,8 +160,8 @@ public:
     PooledConnection* acquire(Clock::duration timeout, SignalWait& wait, Failure& failure) noexcept;
 
     // Gives it back: rolled back, reset and checked on the way, closed when that fails or it is too old. On an event loop
-    // that goes on after the return.
-    void release(PooledConnection& connection, Reactor& reactor) noexcept;
+    // that goes on after the return. `soiled` false: its user can have left nothing behind, so no reset is sent.
+    void release(PooledConnection& connection, Reactor& reactor, bool soiled = true) noexcept;
     void release(PooledConnection& connection, SocketWait& wait) noexcept;
     // Closes it instead.
     void discard(PooledConnection& connection) noexcept;

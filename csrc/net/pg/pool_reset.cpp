@@ -84,7 +84,7 @@ private:
     Stage stage_ = Stage::leftovers;
 };
 
-void ConnectionPool::release(PooledConnection& connection, Reactor& reactor) noexcept {
+void ConnectionPool::release(PooledConnection& connection, Reactor& reactor, bool soiled) noexcept {
     connection.observer = nullptr;
     connection.owner = nullptr;
     connection.forget_begin();
@@ -93,7 +93,7 @@ void ConnectionPool::release(PooledConnection& connection, Reactor& reactor) noe
         put_back(connection);
         return;
     }
-    if (clean(connection) && settings_.reset.empty()) {
+    if (clean(connection) && (!soiled || settings_.reset.empty())) {
         put_back(connection);
         return;
     }

@@ -215,7 +215,7 @@ void SharedConnections::remove(Lane& lane) noexcept {
         break;
     }
     lane.connection.owner = nullptr;
-    pool_->release(lane.connection, *reactor_);
+    pool_->release(lane.connection, *reactor_, false);
     rest();
 }
 

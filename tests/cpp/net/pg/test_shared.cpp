@@ -165,6 +165,29 @@ TEST_CASE("an operation that waits for a connection can time out or be given up"
     CHECK(integer(served.text()) == 3);
 }
 
+TEST_CASE("sharing costs no reset", "[pg]") {
+    if (!conninfo()) return;
+    Loop loop;
+    PoolSettings settings;
+    settings.connect = options();
+    settings.max_size = 1;
+    settings.reset = "SELECT 1/0";   // whoever is reset is closed
+    auto pool = std::make_shared<ConnectionPool>(engine_of(GENERATE(from_range(libraries()))), settings);
+    auto shared = std::make_shared<SharedConnections>(pool, *loop.reactor, 1, std::chrono::seconds(10));
+    for (int i = 0; i < 5; ++i) {
+        Query query("SELECT 1");
+        shared->submit(query, true);
+        REQUIRE(loop.until([&] { return query.finished && pool->stats().in_use == 0; }));
+        CHECK(!query.failure);
+    }
+    CHECK(pool->stats().made == 1);
+    Text own("SELECT 1");
+    shared->submit(own, false);
+    REQUIRE(loop.until([&] { return own.finished && pool->stats().size == 0; }));
+    CHECK(!own.failure);
+    pool->close();
+}
+
 TEST_CASE("a cancelled neighbour costs nothing but time", "[pg]") {
     if (!conninfo()) return;
     const std::string library = GENERATE(from_range(libraries()));
