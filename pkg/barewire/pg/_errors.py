@@ -46,8 +46,10 @@ def server_error(message: bytes, fields: dict[int, bytes]) -> psycopg.Error:
     if severity and text.startswith(severity + ":"):
         text = text[len(severity) + 1 :]
     state = fields.get(_SQLSTATE, b"").decode("ascii", "replace")
+    # Without a state it is libpq that speaks: the connection is lost.
+    kind = _class_of(state) if state else psycopg.OperationalError
     # psycopg's Diagnostic looks every field up: what the server did not send is None.
-    return _class_of(state)(text.strip() or "no error details available", info=_Fields(fields))
+    return kind(text.strip() or "no error details available", info=_Fields(fields))
 
 
 class _Fields(dict):
