@@ -29,7 +29,7 @@ if sys.argv[1] == "fork" and os.fork() == 0:
     time.sleep(60)  # holds every descriptor of the program open
 if sys.argv[1] == "pause":
     server.pause()
-print(server.pid, backend, server._process._guard.pid, server.path, flush=True)
+print(server.pid, backend, server._process._guard.pid, server.path, server.host, flush=True)
 if sys.argv[1] == "leave":
     os._exit(0)
 time.sleep(60)
@@ -55,9 +55,10 @@ class _Program:
             text=True,
             start_new_session=True,
         )
-        server, backend, guard, path = self.process.stdout.readline().split()
+        server, backend, guard, path, socket_folder = self.process.stdout.readline().split()
         self.process.stdout.close()
         self.server, self.backend, self.guard, self.path = int(server), int(backend), int(guard), Path(path)
+        self.socket_folder = Path(socket_folder)
         self.all = [self.server, self.backend, self.guard, *_children(self.server)]
 
     def kill(self) -> None:
@@ -75,6 +76,11 @@ class _Program:
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
+    def remove_folders(self) -> None:
+        """For tests in which nobody is left who would do it."""
+        shutil.rmtree(self.path)
+        shutil.rmtree(self.socket_folder)
+
 
 @pytest.mark.parametrize("how", ["sleep", "fork", "pause"])
 def test_program_killed(how: str) -> None:
@@ -83,7 +89,7 @@ def test_program_killed(how: str) -> None:
         assert _alive(program.backend)
         program.kill()
         assert program.left() == []
-        assert not program.path.exists()
+        assert not program.path.exists() and not program.socket_folder.exists()
     finally:
         if how == "fork":
             program.end()
@@ -114,7 +120,7 @@ def test_guard_killed() -> None:
         assert program.left() == []
     finally:
         program.end()
-        shutil.rmtree(program.path)  # nobody was left who would have done it
+        program.remove_folders()
 
 
 def test_server_killed_from_outside() -> None:
@@ -125,4 +131,4 @@ def test_server_killed_from_outside() -> None:
         assert program.left() == []
     finally:
         program.end()
-        shutil.rmtree(program.path)
+        program.remove_folders()
