@@ -26,7 +26,6 @@ struct Wanted {
 
 constexpr Wanted wanted[] = {
     {"psycopg", "DataError", &PgKinds::data_error},
-    {"psycopg", "NotSupportedError", &PgKinds::not_supported},
     {"psycopg.errors", "NumericValueOutOfRange", &PgKinds::out_of_range},
     {"psycopg.types.range", "Range", &PgKinds::range},
     {"psycopg.types.multirange", "Multirange", &PgKinds::multirange},
@@ -57,8 +56,6 @@ struct WantedText {
 constexpr WantedText wanted_texts[] = {
     {"utcoffset", &PgKinds::utcoffset},
     {"fromutc", &PgKinds::fromutc},
-    {"replace", &PgKinds::replace},
-    {"tzinfo", &PgKinds::tzinfo},
     {"name", &PgKinds::name},
     {"obj", &PgKinds::obj},
     {"dumps", &PgKinds::dumps},
@@ -131,8 +128,7 @@ bool PgKinds::resolve_all() {
         if (!text) return false;
         this->*one.where = std::move(text);
     }
-    tzinfo_keyword = Ref::steal(PyTuple_Pack(1, tzinfo.get()));
-    if (!tzinfo_keyword || !confirm_uuid(*this) || !confirm_range(*this) || !confirm_addresses(*this)) return false;
+    if (!confirm_uuid(*this) || !confirm_range(*this) || !confirm_addresses(*this)) return false;
     Ref transformer_class = import_name("psycopg.adapt", "Transformer");
     if (!transformer_class) return false;
     transformer = Ref::steal(PyObject_CallNoArgs(transformer_class.get()));

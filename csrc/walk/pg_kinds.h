@@ -17,7 +17,7 @@ struct PgKinds {
     bool resolved = false;
 
     // psycopg
-    py::Ref data_error, not_supported;           // DataError and NotSupportedError
+    py::Ref data_error;                          // DataError
     py::Ref out_of_range;                        // errors.NumericValueOutOfRange, a DataError
     py::Ref range, multirange, json, jsonb;
     py::Ref transformer;                         // an adapt.Transformer with the global adapters: text loaders
@@ -45,9 +45,8 @@ struct PgKinds {
     // Interned names.
     py::Ref bounds[4];                           // "()", "[)", "(]", "[]": lower inclusive is bit 0, upper bit 1
     py::Ref empty_text;
-    py::Ref utcoffset, fromutc, replace, tzinfo, name, obj, dumps, lower, upper, bounds_name, packed, network,
+    py::Ref utcoffset, fromutc, name, obj, dumps, lower, upper, bounds_name, packed, network,
         prefixlen, network_address, bytes_name, get_loader, load, key, astimezone;
-    py::Ref tzinfo_keyword;                      // ("tzinfo",)
 
     // Imports and checks everything above once; false with a Python error set.
     [[nodiscard]] BAREWIRE_INLINE bool resolve() { return BAREWIRE_LIKELY(resolved) || resolve_all(); }

@@ -23,6 +23,8 @@ NAMES = [
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_same_bytes(name: str) -> None:
+    if name in ("int4multirange", "int8multirange") and psycopg.__version__ < "3.3":
+        pytest.skip("psycopg 3.2 gives the bounds the size of each value, not of the type")
     codec, transformer = PgCodec(), Transformer()
     oid = postgres.types[name].oid
     r = random.Random("dumpers of " + name)
