@@ -121,10 +121,19 @@ def _raw_difference(a, b, path):
 
 def state(value):
     """Everything an instance stores: its dictionary and every slot of its classes, unset slots left out."""
-    stored = dict(getattr(value, "__dict__", None) or {})
+    def read(name, default):
+        # Not getattr(): a DBRef answers to the keys of its document too, and one may be called "__dict__".
+        try:
+            return object.__getattribute__(value, name)
+        except AttributeError:
+            return default
+
+    unset = object()
+    stored = dict(read("__dict__", {}))
     for name in copyreg._slotnames(type(value)):
-        if name != "__weakref__" and hasattr(value, name):
-            stored[name] = getattr(value, name)
+        found = unset if name == "__weakref__" else read(name, unset)
+        if found is not unset:
+            stored[name] = found
     return stored
 
 
