@@ -250,8 +250,10 @@ PyObject* after_fork(PyObject*, PyObject*) {
         session->lent = nullptr;
         session->link = &session->own;
         session->closed = true;
+        session->turnstile.open_after_fork();
     }
     abandon_pg_engines();
+    open_gil_gate_after_fork();
     Py_RETURN_NONE;
 }
 

@@ -60,6 +60,13 @@ void Turnstile::wake() noexcept {
     changed_.notify_one();
 }
 
+void Turnstile::open_after_fork() noexcept {
+    // Made anew where they are: they may be locked, and there is nobody to unlock them.
+    new (&mutex_) std::mutex();
+    new (&changed_) std::condition_variable();
+    held_ = free_ = false;
+}
+
 // --- values ------------------------------------------------------------------------------------------------------------
 walk::PgDecoding PgSession::decoding() noexcept { return {profile->module->pg_kinds, *profile->types, settings}; }
 walk::PgEncoding PgSession::encoding() noexcept { return {profile->module->pg_kinds, *profile->types, settings}; }

@@ -60,6 +60,8 @@ public:
     [[nodiscard]] bool enter();
     void leave() noexcept;
     bool held() const noexcept { return held_; }
+    // In a fork's child, where the thread that is inside, or holds the mutex, does not exist.
+    void open_after_fork() noexcept;
 
 private:
     void wake() noexcept;

@@ -49,6 +49,11 @@ void take_gil_back(PyThreadState* state) noexcept {
     entering.fetch_sub(1);
 }
 
+void open_gil_gate_after_fork() noexcept {
+    entering.store(0);
+    gate_closed.store(false);
+}
+
 PyObject* close_gil_gate(PyObject*, PyObject*) {
     gate_closed.store(true);
     PyThreadState* state = PyEval_SaveThread();

@@ -14,6 +14,8 @@ namespace barewire::bind {
 void take_gil_back(PyThreadState* state) noexcept;
 // Before the interpreter ends, with the GIL: from now on no waiting thread comes back.
 PyObject* close_gil_gate(PyObject*, PyObject*);
+// In a fork's child: the threads that were coming back stayed with the parent, nobody waits for them.
+void open_gil_gate_after_fork() noexcept;
 
 class PgWait final : public net::pg::SocketWait, public net::pg::SignalWait, private net::Interrupt {
 public:

@@ -66,10 +66,14 @@ class Transaction:
         connection = self._connection
         if connection._take_back():
             return  # nothing was sent since it began
-        if self._savepoint:
-            connection.execute(f"RELEASE SAVEPOINT {self._savepoint}")
-            return
-        if connection.execute("COMMIT") == "ROLLBACK":
+        try:
+            tag = connection.execute(f"RELEASE SAVEPOINT {self._savepoint}" if self._savepoint else "COMMIT")
+        except psycopg.Error:
+            raise
+        except BaseException:
+            self._make_sure()
+            raise
+        if tag == "ROLLBACK":
             self._state = "rolled back"
             raise errors.InFailedSqlTransaction(
                 "a statement of the transaction had failed: COMMIT has rolled everything back"
@@ -77,14 +81,35 @@ class Transaction:
 
     def rollback(self) -> None:
         """Ends it and undoes its changes. A connection that is lost or closed has done so already."""
-        self._leave("rolled back")
         connection = self._connection
-        if connection.closed or connection._take_back():
+        # Asked before leaving: while a statement that was given up is under way, the open blocks tell.
+        begun = connection.in_transaction
+        self._leave("rolled back")
+        if connection.closed or connection._take_back() or not begun:
             return
-        if self._savepoint:
-            connection.execute(f"ROLLBACK TO SAVEPOINT {self._savepoint}; RELEASE SAVEPOINT {self._savepoint}")
-        elif connection.in_transaction:
-            connection.execute("ROLLBACK")
+        try:
+            connection.execute(self._undoing())
+        except psycopg.Error:
+            raise
+        except BaseException:
+            self._make_sure()
+            raise
+
+    def _undoing(self) -> str:
+        name = self._savepoint
+        return f"ROLLBACK TO SAVEPOINT {name}; RELEASE SAVEPOINT {name}" if name else "ROLLBACK"
+
+    def _make_sure(self) -> None:
+        """The statement that ends it was given up, perhaps before it was sent: it must not stay open for the next user.
+
+        In asyncio nobody waits for this one, so nobody can give it up.
+        """
+        if self._connection.closed:
+            return
+        try:
+            self._connection.execute(self._undoing())
+        except psycopg.Error:
+            pass  # it had ended, or the connection has
 
     def _leave(self, state: str = "committed") -> None:
         open_ones = self._connection._transactions
