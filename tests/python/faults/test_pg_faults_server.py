@@ -23,7 +23,8 @@ from barewire.embedded import PostgresServer
 @pytest.fixture
 def own_server() -> Iterator[PostgresServer]:
     """A server of the test's own, on a port."""
-    with PostgresServer(unix_socket=False, settings={"max_connections": 12, "superuser_reserved_connections": 3}) as server:
+    settings = {"max_connections": 12, "superuser_reserved_connections": 3, "synchronous_commit": True}
+    with PostgresServer(unix_socket=False, settings=settings) as server:
         yield server
 
 
@@ -285,8 +286,7 @@ async def test_timeouts_of_everything_that_takes_one(face: str, postgres_databas
             await connection.cursor("SELECT pg_sleep(5)", timeout=0.15).fetch(1)
         with pytest.raises(errors.InFailedSqlTransaction):
             await connection.execute("SELECT 1")
-        raise_rollback = psycopg.Rollback()
-        raise raise_rollback
+        raise psycopg.Rollback
     assert await connection.fetchval("SELECT 5") == 5
     await connection.close()
 

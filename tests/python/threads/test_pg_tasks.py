@@ -33,7 +33,9 @@ def running(conninfo: str, text: str) -> int:
     with psycopg.connect(conninfo, autocommit=True) as witness:
         for _ in range(40):
             row = witness.execute(
-                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND query LIKE %s AND pid <> pg_backend_pid()", [text + "%"]
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' "
+                "AND query LIKE %s AND pid <> pg_backend_pid()",
+                [text + "%"],
             ).fetchone()
             count = row[0]
             if count == 0:
