@@ -8,6 +8,7 @@
 #include "bind/mongo_types.h"
 #include "bind/reactor.h"
 #include "py/compat.h"
+#include "py/guard.h"
 
 namespace barewire::bind {
 
@@ -51,12 +52,17 @@ bool call_soon(PyObject* loop, PyObject* callback, PyObject* self, PyObject* con
     Ref names = Ref::steal(Py_BuildValue("(s)", "context"));
     if (!method || !names) return false;
     PyObject* arguments[] = {callback, self, context};
-    return static_cast<bool>(Ref::steal(PyObject_Vectorcall(method.get(), arguments, 2, names.get())));
+    py::StayWhenUnwound stay;
+    Ref made = Ref::steal(PyObject_Vectorcall(method.get(), arguments, 2, names.get()));
+    stay.returned();
+    return static_cast<bool>(made);
 }
 
 bool call_in_context(PyObject* callback, PyObject* self, PyObject* context) {
     if (PyContext_Enter(context) != 0) return false;
+    py::StayWhenUnwound stay;
     Ref done = Ref::steal(PyObject_CallOneArg(callback, self));
+    stay.returned();
     if (!done) {
         Ref raised = py::take_exception();
         if (PyContext_Exit(context) != 0) PyErr_Clear();

@@ -11,6 +11,7 @@
 #include "bind/pg_wait.h"
 #include "bind/reactor.h"
 #include "py/compat.h"
+#include "py/guard.h"
 
 namespace barewire::bind {
 
@@ -61,7 +62,10 @@ Ref pg_server_error(const PgProfile& profile, const net::pg::Result& error) {
         if (!key || !text || PyDict_SetItem(fields.get(), key.get(), text.get()) < 0) return {};
     }
     PyObject* arguments[] = {message.get(), fields.get()};
-    return Ref::steal(PyObject_Vectorcall(profile.server_error.get(), arguments, 2, nullptr));
+    py::StayWhenUnwound stay;
+    Ref made = Ref::steal(PyObject_Vectorcall(profile.server_error.get(), arguments, 2, nullptr));
+    stay.returned();
+    return made;
 }
 
 void raise_pg_failure(const PgProfile& profile, const Failure& failure, const net::pg::OwnedResult& error,
@@ -79,7 +83,9 @@ void raise_pg_failure(const PgProfile& profile, const Failure& failure, const ne
                                                       static_cast<Py_ssize_t>(failure.message.size()), "replace"));
         if (!kind || !message) return;
         PyObject* arguments[] = {kind.get(), message.get()};
+        py::StayWhenUnwound stay;
         made = Ref::steal(PyObject_Vectorcall(profile.failure.get(), arguments, 2, nullptr));
+        stay.returned();
     }
     if (!made) return;
     if (!PyExceptionInstance_Check(made.get())) {

@@ -1,6 +1,8 @@
 // Scoped states of the interpreter: recursion, buffers, GIL, a saved error, a garbage collector pause.
 #pragma once
 
+#include <unistd.h>
+
 #include "base/macros.h"
 #include "py/python.h"
 
@@ -56,6 +58,23 @@ public:
 
 private:
     PyThreadState* state_;
+};
+
+// Around a call that runs Python code, from frames that hold references or are noexcept. Before CPython 3.14 a daemon thread
+// that needs the GIL while the interpreter ends is unwound by pthread_exit; the frames would give their references back
+// without the GIL. It stays here for ever instead, and the process ends under it.
+class StayWhenUnwound {
+public:
+    StayWhenUnwound() noexcept = default;
+    ~StayWhenUnwound() {
+        while (!returned_) pause();
+    }
+    StayWhenUnwound(const StayWhenUnwound&) = delete;
+    StayWhenUnwound& operator=(const StayWhenUnwound&) = delete;
+    void returned() noexcept { returned_ = true; }
+
+private:
+    bool returned_ = false;
 };
 
 // Pauses the cyclic garbage collector while one batch is decoded, if it was on and if `wanted`. No user code may run
