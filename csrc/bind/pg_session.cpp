@@ -65,6 +65,7 @@ void Turnstile::open_after_fork() noexcept {
     new (&mutex_) std::mutex();
     new (&changed_) std::condition_variable();
     held_ = free_ = false;
+    waiting_ = 0;
 }
 
 // --- values ------------------------------------------------------------------------------------------------------------
