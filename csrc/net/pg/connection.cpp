@@ -137,6 +137,7 @@ void Connection::resume(Operation& operation) noexcept {
     receive();
     receive_exclusive();
     if (exclusive_ && stage_ == Stage::copy_in) feed_copy();
+    look_behind_copy();
     pump();
     flush_later();
     settle();
@@ -151,6 +152,7 @@ void Connection::ready() noexcept {
     if (!alive) return;
     if (blocked_) flush();
     if (exclusive_ && stage_ == Stage::copy_in) feed_copy();
+    look_behind_copy();
     pump();
     flush_later();
     settle();
@@ -266,6 +268,7 @@ void Connection::run(Operation& operation, SocketWait& wait) noexcept {
         if (exclusive_ && stage_ == Stage::copy_in) feed_copy();
         pump();
         if (unflushed_ && connected()) flush();
+        look_behind_copy();
         if (operation.finished || !connected() || paused_ == &operation) break;
         if (operation.awaiting_) break;
         const bool held_back = cancelling();   // a request under way could hit what is sent now

@@ -183,6 +183,7 @@ private:
     bool take_copied() noexcept;
     void feed_copy() noexcept;
     void end_copy(const char* error) noexcept;
+    void look_behind_copy() noexcept;
     void exclusive_ended() noexcept;
     bool server_protests() const noexcept;
 
@@ -240,6 +241,7 @@ private:
     ExpectedQueue expected_;
     Operation* exclusive_ = nullptr;
     Stage stage_ = Stage::none;
+    bool copy_ended_ = false;        // what libpq has read meanwhile was not looked at yet
     Operation* paused_ = nullptr;
     Operation* barrier_ = nullptr;   // nothing may be sent behind it before it has ended
     std::string begin_;

@@ -214,7 +214,14 @@ void Connection::feed_copy() noexcept {
 void Connection::end_copy(const char* error) noexcept {
     stage_ = Stage::query;
     unflushed_ = true;
+    copy_ended_ = true;
     if (libpq_->PQputCopyEnd_(connection_, error) < 0) lost();
+}
+
+// While data was copied in, libpq may have read the server's answer (it reads when it cannot write) without showing it; the
+// socket does not become readable for it again.
+void Connection::look_behind_copy() noexcept {
+    if (std::exchange(copy_ended_, false) && connected()) receive_exclusive();
 }
 
 // libpq does not show an error while data is copied in, so its first bytes are looked for in the socket, as long as nothing

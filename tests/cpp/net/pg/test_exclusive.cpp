@@ -119,15 +119,20 @@ TEST_CASE("rows are copied in, with back-pressure, on both drivers", "[pg]") {
         CHECK(into.failure.kind == Failure::Kind::refused);
         CHECK(count() == "0");
     }
-    SECTION("a row that the server refuses ends it soon") {
-        Into into("COPY copied FROM STDIN");
-        into.bytes = "1\ta\nnot a number\tb\n" + lines();
-        into.left = 3000;   // 120 MB if nobody noticed
-        go(into);
-        CHECK(into.state() == "22P02");
-        CHECK(into.error.view().error_field(ErrorField::context).find("line 2") != std::string::npos);
-        CHECK(into.left > 0);
-        CHECK(count() == "0");
+    SECTION("a row that the server refuses ends it, soon unless libpq has read the error while it could not write") {
+        bool soon = false;
+        for (int i = 0; i < 10; ++i) {
+            Into into("COPY copied FROM STDIN");
+            into.bytes = "1\ta\nnot a number\tb\n" + lines();
+            into.left = 300;   // 12 MB if nobody noticed
+            go(into);
+            REQUIRE(into.finished);
+            CHECK(into.state() == "22P02");
+            CHECK(into.error.view().error_field(ErrorField::context).find("line 2") != std::string::npos);
+            CHECK(count() == "0");
+            soon |= into.left > 0;
+        }
+        CHECK(soon);
     }
     SECTION("a statement that fails at once, and one that is no COPY") {
         Into missing("COPY no_such_table FROM STDIN");
