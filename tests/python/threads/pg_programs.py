@@ -14,6 +14,8 @@ import asyncio, gc, os, signal, sys, threading, time
 import psycopg
 import barewire.pg
 DSN = sys.argv[1]
+# Programs that a shell starts in the background inherit that SIGINT is ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 """
 WARNING = "ResourceWarning: unclosed connection <"
 

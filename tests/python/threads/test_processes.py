@@ -14,6 +14,8 @@ HEAD = """
 import asyncio, os, signal, sys, threading, time
 import barewire.mongo
 URI, NAME = sys.argv[1:3]
+# Programs that a shell starts in the background inherit that SIGINT is ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 """
 
 
