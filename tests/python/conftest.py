@@ -10,7 +10,13 @@ import pytest
 from barewire.embedded import MongoServer, PostgresServer
 
 # Tests that kill processes and hold deadlines: one repetition tells a busy machine from a fault. pytest counts it as a rerun.
-_WITH_DEADLINES = ("tests/python/embedded/", "tests/python/faults/", "tests/python/threads/", "tests/python/live/test_harness")
+_WITH_DEADLINES = (
+    "tests/python/embedded/",
+    "tests/python/faults/",
+    "tests/python/threads/",
+    "tests/python/live/test_harness",
+    "tests/python/unit/test_harness_equal_peers",  # compares times, beside other workers
+)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
