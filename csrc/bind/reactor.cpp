@@ -246,8 +246,9 @@ RunningLoop running_loop(ModuleState& state) {
 void serve_in_place(PyObject* loop, PyObject* pending) {
     Registry& all = registry();
     if (loop != all.last_loop || WakeUps::left()) return;
+    const Ref object = Ref::share(reinterpret_cast<PyObject*>(all.last));  // other threads run meanwhile
     LoopReactor* inner = all.last->inner;
-    const std::shared_ptr<net::Reactor> reactor = inner->reactor;  // other threads run meanwhile
+    const std::shared_ptr<net::Reactor> reactor = inner->reactor;
     const Ref held = Ref::share(pending);
     // Asked anew after each drain: it may have made other tasks ready, for a connection can carry operations of several.
     while (reactor && inner->reactor == reactor && !pending_done(pending) && idle_but_for(loop, inner->in_place, *reactor) &&
