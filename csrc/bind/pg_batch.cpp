@@ -72,14 +72,21 @@ bool BatchCall::rewind() noexcept {
         one.error.reset();
     }
     next_ = 0;
+    sent_.clear();
     return true;
 }
 
 Next BatchCall::next(net::pg::Item& item) noexcept {
     if (given_up()) return Next::refuse;
     try {
+        while (next_ < all_.size()) {
+            if (write(item)) return given_up() ? Next::refuse : Next::item;
+            // Values that do not fit are this item's own error where each is on its own.
+            if (!separate || given_up() || PyErr_Occurred() == nullptr || !PyErr_ExceptionMatches(PyExc_Exception)) break;
+            all_[next_++].error = py::take_exception();
+            item.parameters.clear();
+        }
         if (next_ >= all_.size()) return Next::end;
-        if (write(item)) return given_up() ? Next::refuse : Next::item;
     } catch (const std::bad_alloc&) {
         PyErr_NoMemory();
     }
@@ -104,6 +111,7 @@ bool BatchCall::write(net::pg::Item& item) {
     One& one = all_[next_];
     if (use_error(one.use) != nullptr) {  // it is given to result()
         item.use = one.use;
+        sent_.push_back(next_);
         item.last = ++next_ == all_.size();
         return true;
     }
@@ -118,13 +126,14 @@ bool BatchCall::write(net::pg::Item& item) {
     item.binary_results = plan->binary_results;
     InsideLink mark(inner);
     if (!write_parameters(inner, *plan, PySequence_Fast_ITEMS(one.values), -1, item.parameters)) return false;
+    sent_.push_back(next_);
     item.last = ++next_ == all_.size();
     return true;
 }
 
 Answer BatchCall::result(std::size_t item, const net::pg::Statement& statement, const net::pg::Result& result) noexcept {
     if (given_up()) return Answer::stop;
-    One& one = all_[item];
+    One& one = all_[sent_[item]];
     try {
         if (result.kind() == net::pg::ResultKind::error) {
             one.error = pg_server_error(*session().profile, result);
@@ -179,7 +188,8 @@ void BatchCall::raise() {
     Call::raise();
     const bool one_of_them = failure.kind == net::Failure::Kind::server || failure.kind == net::Failure::Kind::refused;
     if (!one_of_them || PyErr_Occurred() == nullptr) return;
-    std::size_t position = failed_item, run = failed_item;
+    std::size_t position = failed_item < sent_.size() ? sent_[failed_item] : next_;
+    std::size_t run = position;
     if (failed_use != none) {  // it could not be prepared, so nothing was run
         run = 0;
         for (position = 0; position < all_.size() && all_[position].use != failed_use; ++position) {

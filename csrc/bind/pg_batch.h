@@ -41,6 +41,7 @@ private:
     py::Ref items_, begin_;
     std::vector<One> all_;
     std::vector<net::pg::StatementUse> statements_;
+    std::vector<std::size_t> sent_;   // position of each item that was sent
     std::size_t next_ = 0;
 };
 

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+# asyncio only
+import contextlib
+# end of asyncio only
 import re
 from collections.abc import AsyncIterable, Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,10 +20,13 @@ if TYPE_CHECKING:
 
 _COPY = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*COPY\b", re.I | re.S)
 _BLOCK = 128 * 1024
+# asyncio only
+_ROW = re.compile(r"^row (\d+)")
+# end of asyncio only
 # Rows of an asynchronous iterable that travel in one COPY.
 _CHUNK = 10000
 _COLUMNS = """
-SELECT a.attname::text, a.atttypid, t.typarray, pg_catalog.format_type(a.atttypid, NULL), t.typcategory = 'A',
+SELECT a.attname::text, a.atttypid, t.typarray, pg_catalog.format_type(a.atttypid, NULL), t.typcategory IN ('A', 'C'),
     a.attgenerated <> ''
 FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
 WHERE a.attrelid = $1::text::regclass AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum"""
@@ -33,7 +39,7 @@ class Column(NamedTuple):
     oid: int
     array_oid: int  # 0: there are no arrays of its type
     type_name: str
-    is_array: bool
+    is_nested: bool  # an array or a composite, or a domain over one
 
 
 async def table_columns(
@@ -81,15 +87,31 @@ async def copy_records(
             async for record in records:
                 chunk.append(record)
                 if len(chunk) == _CHUNK:
-                    count += _rows(await connection._copy_records(statement, oids, names, chunk, timeout))
+                    with rows_from(count):
+                        count += _rows(await connection._copy_records(statement, oids, names, chunk, timeout))
                     chunk = []
             if chunk:
-                count += _rows(await connection._copy_records(statement, oids, names, chunk, timeout))
+                with rows_from(count):
+                    count += _rows(await connection._copy_records(statement, oids, names, chunk, timeout))
         return f"COPY {count}"
     # end of asyncio only
     return await connection._copy_records(statement, oids, names, records, timeout)
 
 
+# asyncio only
+@contextlib.contextmanager
+def rows_from(first: int) -> Iterator[None]:
+    """Errors of a part of the rows name them as if they had been counted from the beginning of all."""
+    try:
+        yield
+    except psycopg.Error as error:
+        if first and error.sqlstate is None and error.args and isinstance(error.args[0], str):
+            text = _ROW.sub(lambda found: f"row {int(found[1]) + first}", error.args[0], count=1)
+            error.args = (text, *error.args[1:])
+        raise
+
+
+# end of asyncio only
 def _rows(tag: str) -> int:
     return int(tag.rpartition(" ")[2])
 

@@ -4,11 +4,18 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import psycopg
+
 from barewire import _core
 from barewire.pg._async_copy import Column, copy_records, table_columns
+# asyncio only
+from barewire.pg._async_copy import rows_from
+
+# end of asyncio only
 from barewire.pg._statements import column_list, identifier
 
 if TYPE_CHECKING:
@@ -16,6 +23,7 @@ if TYPE_CHECKING:
 
 # Rows of an asynchronous iterable, or of a table with arrays, that travel together.
 _CHUNK = 10000
+_PARAMETER = re.compile(r"\$(\d+)(.*)", re.S)
 
 
 async def insert_rows(
@@ -45,7 +53,7 @@ async def insert_rows(
     back = column_list(names).strip(" ()")
     insert = f"INSERT INTO {target}{column_list(column.name for column in chosen)}"
     shape = False if isinstance(returning, str) else None
-    if any(column.is_array or not column.array_oid for column in chosen):
+    if any(column.is_nested or not column.array_oid for column in chosen):
         return await _insert_one_by_one(connection, f"{insert} {{}} RETURNING {back}", chosen, rows, shape, timeout)
     arrays = ", ".join(f"${place}::{column.type_name}[]" for place, column in enumerate(chosen, 1))
     return await connection._insert_unnested(
@@ -80,12 +88,40 @@ async def _insert_one_by_one(
     async with connection.transaction():
         iterator = iter(rows)
         while chunk := list(itertools.islice(iterator, _CHUNK)):
-            items = [
-                (what, text, tuple(row[name] for name in names) if isinstance(row, Mapping) else tuple(row), None)
-                for row in chunk
-            ]
-            found += await connection._batch(items, "", timeout)
+            first = len(found)
+            items = [(what, text, _values(row, names, number), None) for number, row in enumerate(chunk, first)]
+            try:
+                found += await connection._batch(items, "", timeout)
+            except psycopg.DataError as error:
+                _name_row(error, first, names)
+                raise
     return found
+
+
+def _values(row: Any, names: list[str], number: int) -> tuple[Any, ...]:
+    if not isinstance(row, Mapping):
+        if isinstance(row, (str, bytes)) or not isinstance(row, Iterable):
+            raise psycopg.DataError(f"row {number}: expected a tuple, list or mapping as row, got {type(row).__name__}")
+        values = tuple(row)
+        if len(values) != len(names):
+            raise psycopg.DataError(f"row {number}: the row has {len(values)} values for {len(names)} columns")
+        return values
+    for name in names:
+        if name not in row:
+            raise psycopg.DataError(f"row {number}, column {name}: the row lacks this column")
+    return tuple(row[name] for name in names)
+
+
+def _name_row(error: psycopg.Error, first: int, names: list[str]) -> None:
+    """A value that does not fit: by the row and the column, as in the other ways."""
+    place = getattr(error, "batch_position", None)
+    found = _PARAMETER.match(str(error))
+    if place is None or error.sqlstate is not None or found is None:
+        return
+    error.args = (f"row {first + place}, column {names[int(found[1]) - 1]}{found[2]}", *error.args[1:])
+    del error.batch_position, error.batch_results  # type: ignore[attr-defined]
+    if hasattr(error, "__notes__"):
+        del error.__notes__
 
 
 # asyncio only
@@ -105,10 +141,12 @@ async def _insert_awaited(
 
         async def send() -> None:
             nonlocal count
-            done = await insert_rows(connection, table, chunk, columns, schema, returning, timeout)
+            with rows_from(count):
+                done = await insert_rows(connection, table, chunk, columns, schema, returning, timeout)
             if returning is None:
                 count += done
             else:
+                count += len(done)
                 found.extend(done)
             chunk.clear()
 

@@ -129,12 +129,16 @@ class Connection(_core.PgConnection):
                 if not self._wait_notification(timeout):
                     return
                 continue
-            for place, (channel, payload, pid) in enumerate(received):
-                if stop_after is not None and given >= stop_after:
-                    self._return_notifications(received[place:])
-                    return
-                given += 1
-                yield psycopg.Notify(channel, payload, pid)
+            place = 0
+            try:
+                while place < len(received) and (stop_after is None or given < stop_after):
+                    channel, payload, pid = received[place]
+                    place += 1
+                    given += 1
+                    yield psycopg.Notify(channel, payload, pid)
+            finally:
+                # Whoever has left the loop gets the rest next time.
+                self._return_notifications(received[place:])
 
     def add_notice_handler(self, handler: Callable[[errors.Diagnostic], object]) -> None:
         """Calls `handler` with a psycopg.errors.Diagnostic for every notice and warning of the server, on the thread

@@ -20,7 +20,7 @@ _BLOCK = 128 * 1024
 # Rows of an asynchronous iterable that travel in one COPY.
 _CHUNK = 10000
 _COLUMNS = """
-SELECT a.attname::text, a.atttypid, t.typarray, pg_catalog.format_type(a.atttypid, NULL), t.typcategory = 'A',
+SELECT a.attname::text, a.atttypid, t.typarray, pg_catalog.format_type(a.atttypid, NULL), t.typcategory IN ('A', 'C'),
     a.attgenerated <> ''
 FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
 WHERE a.attrelid = $1::text::regclass AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum"""
@@ -33,7 +33,7 @@ class Column(NamedTuple):
     oid: int
     array_oid: int  # 0: there are no arrays of its type
     type_name: str
-    is_array: bool
+    is_nested: bool  # an array or a composite, or a domain over one
 
 
 def table_columns(

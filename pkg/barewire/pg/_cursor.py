@@ -49,7 +49,9 @@ class Cursor:
         if not connection.in_transaction:
             raise errors.NoActiveSqlTransaction("a cursor needs an open transaction: with connection.transaction()")
         # Looks up types that only the database knows; FETCH has no description to learn them from.
-        _, _, binary = connection._describe(self._query, self._timeout)
+        parameters, _, binary = connection._describe(self._query, self._timeout)
+        if len(parameters) != len(self._args):
+            raise psycopg.ProgrammingError(f"the query has {len(parameters)} parameters, {len(self._args)} were given")
         name = f"barewire_cursor_{connection._cursor_number()}"
         declare = f"DECLARE {name} NO SCROLL CURSOR FOR {self._query}"
         if self._args:

@@ -82,6 +82,8 @@ _TEXTS = {"wait_queue_timeout": "no connection of the pool became free in time",
 
 def failure(kind: str, message: str) -> BaseException:
     """The exception of a failure without a server's error: connecting, sending, closing, waiting for a connection."""
+    if kind == "protocol" and message.endswith("needs a copy operation"):
+        return psycopg.ProgrammingError("COPY ... FROM STDIN needs copy_from, COPY ... TO STDOUT needs copy_to")
     return _BY_KIND.get(kind, psycopg.OperationalError)(_TEXTS.get(kind) or message.strip())
 
 
