@@ -2,6 +2,7 @@
 // Pools and the making of connections live elsewhere.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -241,6 +242,8 @@ private:
     ExpectedQueue expected_;
     Operation* exclusive_ = nullptr;
     Stage stage_ = Stage::none;
+    const std::uint8_t* block_ = nullptr;   // what is left of the block that is copied in
+    std::size_t block_left_ = 0;
     bool copy_ended_ = false;        // what libpq has read meanwhile was not looked at yet
     Operation* paused_ = nullptr;
     Operation* barrier_ = nullptr;   // nothing may be sent behind it before it has ended

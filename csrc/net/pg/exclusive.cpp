@@ -1,4 +1,5 @@
 // Operations that have the connection to themselves, outside of libpq's pipeline mode: scripts and COPY both ways.
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -16,6 +17,14 @@ namespace {
 
 // Bytes of COPY after which others get the loop.
 constexpr std::size_t turn_size = 1024 * 1024;
+
+// A socket that says it can be written takes this much without ado.
+constexpr std::size_t copy_piece = 32 * 1024;
+
+bool writable(int descriptor) noexcept {
+    pollfd asked{descriptor, POLLOUT, 0};
+    return ::poll(&asked, 1, 0) != 0;
+}
 
 const char* text_of(const Operation& operation) noexcept {
     switch (operation.kind) {
@@ -55,6 +64,7 @@ bool Connection::start_exclusive(Operation& operation) noexcept {
     operation.queued_ = false;
     operation.sent = true;
     exclusive_ = &operation;
+    block_left_ = 0;
     stage_ = Stage::query;
     return true;
 }
@@ -164,47 +174,45 @@ bool Connection::take_copied() noexcept {
     return true;
 }
 
-// Gives the server blocks as long as the socket takes them.
+// Gives the server blocks as long as the socket takes them, in pieces: libpq must not find the socket full, for then it reads,
+// and an error that it has read cannot be seen before the end, which an endless source never reaches.
 void Connection::feed_copy() noexcept {
     auto& copy = static_cast<CopyIn&>(*exclusive_);
     if (blocked_ || copy.awaiting_) return;
-    if (server_protests()) {
-        // It has failed and throws away what we send.
-        end_copy(nullptr);
-        return;
-    }
-    for (std::size_t turn = 0; !blocked_;) {
-        const std::uint8_t* data = nullptr;
-        std::size_t size = 0;
-        switch (copy.block(data, size)) {
-            case Next::item: break;
-            case Next::end: end_copy(nullptr); return;
-            case Next::wait: copy.awaiting_ = true; return;
-            case Next::refuse:
-                copy.failure.kind = Failure::Kind::refused;
-                copy.discarding_ = true;
-                end_copy("stopped by the client");
-                return;
-        }
-        for (std::size_t at = 0; at < size;) {
-            const std::size_t part = std::min<std::size_t>(size - at, 1 << 28);
-            if (libpq_->PQputCopyData_(connection_, reinterpret_cast<const char*>(data) + at, static_cast<int>(part)) != 1) {
-                lost();
-                return;
-            }
-            at += part;
-        }
-        if (!flush()) return;
-        turn += size;
-        if (reactor_ && !blocked_ && turn >= turn_size) {
-            more_to_send_ = true;
+    for (std::size_t turn = 0;;) {
+        if (server_protests()) {
+            // It has failed and throws away what we send.
+            end_copy(nullptr);
             return;
         }
-        if (blocked_ || turn < turn_size) continue;
-        // A blocking caller looks now and then whether the server still wants it.
-        turn = 0;
-        if (server_protests()) {
-            end_copy(nullptr);
+        if (block_left_ == 0) {
+            switch (copy.block(block_, block_left_)) {
+                case Next::item: break;
+                case Next::end: end_copy(nullptr); return;
+                case Next::wait: copy.awaiting_ = true; return;
+                case Next::refuse:
+                    copy.failure.kind = Failure::Kind::refused;
+                    copy.discarding_ = true;
+                    end_copy("stopped by the client");
+                    return;
+            }
+            if (block_left_ == 0) continue;
+        }
+        if (!writable(descriptor_)) {
+            blocked_ = true;
+            return;
+        }
+        const std::size_t part = std::min(block_left_, copy_piece);
+        if (libpq_->PQputCopyData_(connection_, reinterpret_cast<const char*>(block_), static_cast<int>(part)) != 1) {
+            lost();
+            return;
+        }
+        block_ += part;
+        block_left_ -= part;
+        if (!flush() || blocked_) return;
+        turn += part;
+        if (reactor_ && turn >= turn_size) {
+            more_to_send_ = true;
             return;
         }
     }
@@ -215,6 +223,7 @@ void Connection::end_copy(const char* error) noexcept {
     stage_ = Stage::query;
     unflushed_ = true;
     copy_ended_ = true;
+    block_left_ = 0;
     if (libpq_->PQputCopyEnd_(connection_, error) < 0) lost();
 }
 
