@@ -1,5 +1,5 @@
 // Types that become the server's own text: bits, macaddr, geometric types, tid, pg_lsn.
-#include <cstdio>
+#include <charconv>
 #include <string>
 
 #include "base/bytes.h"
@@ -45,18 +45,49 @@ PyObject* mac(PgDecoding& decoding, const PgType& type, const std::uint8_t* data
     return text;
 }
 
+PyObject* ascii(const char* text, const char* end) { return PyUnicode_DecodeASCII(text, end - text, nullptr); }
+
 PyObject* lsn(PgDecoding& decoding, const PgType& type, const std::uint8_t* data, std::size_t size) {
     if (size != 8) return fail_pg_bytes(decoding, type);
     char text[24];
-    std::snprintf(text, sizeof text, "%X/%X", load_big<std::uint32_t>(data), load_big<std::uint32_t>(data + 4));
-    return PyUnicode_FromString(text);
+    char* at = std::to_chars(text, text + 8, load_big<std::uint32_t>(data), 16).ptr;
+    *at++ = '/';
+    at = std::to_chars(at, at + 8, load_big<std::uint32_t>(data + 4), 16).ptr;
+    for (char* digit = text; digit != at; ++digit) {
+        if (*digit >= 'a') *digit = static_cast<char>(*digit - 'a' + 'A');
+    }
+    return ascii(text, at);
 }
 
 PyObject* tid(PgDecoding& decoding, const PgType& type, const std::uint8_t* data, std::size_t size) {
     if (size != 6) return fail_pg_bytes(decoding, type);
     char text[24];
-    std::snprintf(text, sizeof text, "(%u,%u)", load_big<std::uint32_t>(data), load_big<std::uint16_t>(data + 4));
-    return PyUnicode_FromString(text);
+    char* at = text;
+    *at++ = '(';
+    at = std::to_chars(at, at + 10, load_big<std::uint32_t>(data)).ptr;
+    *at++ = ',';
+    at = std::to_chars(at, at + 5, load_big<std::uint16_t>(data + 4)).ptr;
+    *at++ = ')';
+    return ascii(text, at);
+}
+
+// The most frequent figure, without a growing text.
+PyObject* point(PgDecoding& decoding, const PgType& type, const std::uint8_t* data, std::size_t size) {
+    pg::Reader reader(data, size);
+    double x, y;
+    if (!reader.take_double(x) || !reader.take_double(y) || !reader.at_end()) return fail_pg_bytes(decoding, type);
+    char text[2 * longest_float_text + 3];
+    char* at = text;
+    *at++ = '(';
+    std::size_t length = put_float_text(at, x);
+    if (length == 0) return nullptr;
+    at += length;
+    *at++ = ',';
+    length = put_float_text(at, y);
+    if (length == 0) return nullptr;
+    at += length;
+    *at++ = ')';
+    return ascii(text, at);
 }
 
 bool append_number(std::string& out, double number) {
@@ -89,7 +120,6 @@ bool append_figure(std::string& out, PgKind kind, pg::Reader& reader) {
     std::int32_t count = 0;
     std::uint8_t closed = 1;
     switch (kind) {
-        case PgKind::point: return append_points(out, reader, 1);
         case PgKind::box: return append_points(out, reader, 2);
         case PgKind::lseg:
             out += '[';
@@ -137,6 +167,7 @@ PyObject* read_pg_spelled(PgDecoding& decoding, const PgType& type, const std::u
         case PgKind::macaddr:
         case PgKind::macaddr8: return mac(decoding, type, data, size);
         case PgKind::lsn: return lsn(decoding, type, data, size);
+        case PgKind::point: return point(decoding, type, data, size);
         case PgKind::tid: return tid(decoding, type, data, size);
         default: return geometric(decoding, type, data, size);
     }
