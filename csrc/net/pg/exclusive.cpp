@@ -18,12 +18,21 @@ namespace {
 // Bytes of COPY after which others get the loop.
 constexpr std::size_t turn_size = 1024 * 1024;
 
-// A socket that says it can be written takes this much without ado.
-constexpr std::size_t copy_piece = 32 * 1024;
+// libpq sends whole units of this and keeps the rest for the next piece; a message of COPY has a head of five bytes.
+constexpr std::size_t sent_unit = 8192, message_head = 5;
 
-bool writable(int descriptor) noexcept {
-    pollfd asked{descriptor, POLLOUT, 0};
-    return ::poll(&asked, 1, 0) != 0;
+short readiness(int descriptor) noexcept {
+    pollfd asked{descriptor, POLLIN | POLLOUT, 0};
+    return ::poll(&asked, 1, 0) > 0 ? asked.revents : short{0};
+}
+
+// What a socket takes without ado that says it can be written: then a third of its buffer is free at least.
+std::size_t piece_of(int descriptor) noexcept {
+    int size = 0;
+    socklen_t length = sizeof size;
+    if (::getsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, &size, &length) != 0) size = 0;
+    const std::size_t units = static_cast<std::size_t>(std::max(size, 0)) / 4 / sent_unit;
+    return std::clamp<std::size_t>(units, 4, 16) * sent_unit - message_head;
 }
 
 const char* text_of(const Operation& operation) noexcept {
@@ -179,8 +188,10 @@ bool Connection::take_copied() noexcept {
 void Connection::feed_copy() noexcept {
     auto& copy = static_cast<CopyIn&>(*exclusive_);
     if (blocked_ || copy.awaiting_) return;
+    const std::size_t piece = piece_of(descriptor_);
     for (std::size_t turn = 0;;) {
-        if (server_protests()) {
+        const short ready = readiness(descriptor_);
+        if ((ready & ~POLLOUT) != 0 && server_protests()) {
             // It has failed and throws away what we send.
             end_copy(nullptr);
             return;
@@ -189,7 +200,10 @@ void Connection::feed_copy() noexcept {
             switch (copy.block(block_, block_left_)) {
                 case Next::item: break;
                 case Next::end: end_copy(nullptr); return;
-                case Next::wait: copy.awaiting_ = true; return;
+                case Next::wait:
+                    copy.awaiting_ = true;
+                    flush();
+                    return;
                 case Next::refuse:
                     copy.failure.kind = Failure::Kind::refused;
                     copy.discarding_ = true;
@@ -198,18 +212,17 @@ void Connection::feed_copy() noexcept {
             }
             if (block_left_ == 0) continue;
         }
-        if (!writable(descriptor_)) {
+        if ((ready & ~POLLIN) == 0) {
             blocked_ = true;
             return;
         }
-        const std::size_t part = std::min(block_left_, copy_piece);
+        const std::size_t part = std::min(block_left_, piece);
         if (libpq_->PQputCopyData_(connection_, reinterpret_cast<const char*>(block_), static_cast<int>(part)) != 1) {
             lost();
             return;
         }
         block_ += part;
         block_left_ -= part;
-        if (!flush() || blocked_) return;
         turn += part;
         if (reactor_ && turn >= turn_size) {
             more_to_send_ = true;
