@@ -264,6 +264,7 @@ void Connection::run(Operation& operation, SocketWait& wait) noexcept {
         receive_exclusive();
     }
     while (!operation.finished && connected() && paused_ != &operation) {
+        more_to_send_ = false;
         if (blocked_ && !flush()) break;
         if (exclusive_ && stage_ == Stage::copy_in) feed_copy();
         pump();
@@ -275,7 +276,7 @@ void Connection::run(Operation& operation, SocketWait& wait) noexcept {
         Clock::time_point deadline = std::min(operation.deadline_, answer_until_);
         if (held_back) deadline = std::min(deadline, Clock::now() + std::chrono::milliseconds(1));
         const bool owed = !expected_.empty() || exclusive_;
-        const Want want = blocked_ ? Want::both : Want::read;
+        const Want want = blocked_ || more_to_send_ ? Want::both : Want::read;
         switch (wait.wait(owed || blocked_ ? descriptor_ : -1, want, deadline)) {
             case Waited::ready: read_input(); break;
             case Waited::timeout: {

@@ -231,7 +231,7 @@ private:
     bool watching_ = false;
     bool unflushed_ = false;         // libpq holds bytes that were not offered to the socket
     bool blocked_ = false;           // the socket did not take all
-    bool more_to_send_ = false;      // stopped only to let others have the loop
+    bool more_to_send_ = false;      // stopped to let others have the loop, or the server catch up
     bool pumping_ = false;
     bool input_seen_ = false;        // something unasked has come
     bool told_ = true;               // the owner knows that there is nothing to do

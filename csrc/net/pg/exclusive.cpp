@@ -1,5 +1,4 @@
 // Operations that have the connection to themselves, outside of libpq's pipeline mode: scripts and COPY both ways.
-#include <poll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -10,6 +9,7 @@
 #include "base/bytes.h"
 #include "net/pg/connection.h"
 #include "net/pg/libpq.h"
+#include "net/readiness.h"
 
 namespace barewire::net::pg {
 
@@ -20,11 +20,6 @@ constexpr std::size_t turn_size = 1024 * 1024;
 
 // libpq sends whole units of this and keeps the rest for the next piece; a message of COPY has a head of five bytes.
 constexpr std::size_t sent_unit = 8192, message_head = 5;
-
-short readiness(int descriptor) noexcept {
-    pollfd asked{descriptor, POLLIN | POLLOUT, 0};
-    return ::poll(&asked, 1, 0) > 0 ? asked.revents : short{0};
-}
 
 // What a socket takes without ado that says it can be written: then a third of its buffer is free at least.
 std::size_t piece_of(int descriptor) noexcept {

@@ -4,14 +4,16 @@
 
 #include "net/pg/connection.h"
 #include "net/pg/libpq.h"
+#include "net/readiness.h"
 
 namespace barewire::net::pg {
 
 namespace {
 
-// Bytes after which a stream of items is offered to the socket, and after which it lets others have the loop. The first is
-// as many as libpq sends by itself: asked later, it would have asked a full socket again for each item in between.
-constexpr std::size_t flush_size = 8 * 1024;
+// Bytes of items after which the socket is asked whether it takes more, and after which others have the loop. libpq sends by
+// itself what it has gathered; with a full socket it would try again for each item. A socket that can be written has room for
+// the first.
+constexpr std::size_t burst_size = 32 * 1024;
 constexpr std::size_t turn_size = 512 * 1024;
 // What one execution costs besides its parameters' bytes.
 constexpr std::size_t item_overhead = 64;
@@ -59,12 +61,10 @@ bool Connection::advance(Execution& execution) noexcept {
         else if (!send_item(execution, item)) return !execution.queued_;
         if (item.last || execution.discarding_) return end_items(execution, !execution.discarding_);
         const std::size_t size = parameters_.bytes.size() + item_overhead;
-        if ((pending += size) < flush_size) continue;
+        if ((pending += size) < burst_size) continue;
         turn += pending;
         pending = 0;
-        if (!flush()) return true;
-        if (blocked_ || execution.failed_) return execution.failed_ ? end_items(execution, false) : false;
-        if (reactor_ && turn >= turn_size) {
+        if (!can_write(descriptor_) || (reactor_ && turn >= turn_size)) {
             more_to_send_ = true;
             return false;
         }
