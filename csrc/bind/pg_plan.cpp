@@ -5,6 +5,7 @@
 #include <new>
 #include <utility>
 
+#include "base/macros.h"
 #include "walk/pg_encode.h"
 
 namespace barewire::bind {
@@ -57,6 +58,7 @@ StatementPlan* plan_of(PgSession& session, Statement& statement, std::vector<std
         const PgType* type = known.find(oid);
         if (type == nullptr) unknown.push_back(oid);
         plan->parameters.push_back(type);
+        plan->binary_parameters = plan->binary_parameters && type != nullptr && type->binary;
     }
     for (const net::pg::Column& column : statement.columns) {
         const PgType* type = known.find(column.type);
@@ -104,6 +106,13 @@ bool write_parameters(PgSession& session, const StatementPlan& plan, PyObject* c
     walk::PgEncoding encoding = session.encoding();
     walk::PgOrigin origin;
     origin.row = row;
+    if (BAREWIRE_LIKELY(plan.binary_parameters)) {
+        const std::size_t from = out.bytes.size(), count = plan.parameters.size();
+        if (!walk::pg_encode_fields(encoding, plan.parameters.data(), values, count, out.bytes, origin)) return false;
+        if (out.add_fields(from, count)) return true;
+        PyErr_NoMemory();
+        return false;
+    }
     for (std::size_t i = 0; i < plan.parameters.size(); ++i) {
         bool written;
         if (values[i] == Py_None) {

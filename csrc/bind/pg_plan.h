@@ -22,6 +22,7 @@ public:
 
     std::vector<const walk::PgType*> parameters;
     std::unique_ptr<walk::PgRowPlan> rows = std::make_unique<walk::PgRowPlan>();
+    bool binary_parameters = true;  // every one has a binary form
     bool binary_results = true;  // false: a column's type has no binary form that is known, so all travel as text
     bool zoned = false;          // some value depends on the session's time zone
 };

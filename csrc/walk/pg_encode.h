@@ -34,4 +34,8 @@ struct PgOrigin {
 [[nodiscard]] bool pg_encode_field(PgEncoding& encoding, const PgType& type, PyObject* value, base::Buffer& out,
                                    const PgOrigin& origin = {});
 
+// The same for `count` values one after the other, all of types with a binary form; an error names the parameter.
+[[nodiscard]] bool pg_encode_fields(PgEncoding& encoding, const PgType* const* types, PyObject* const* values,
+                                    std::size_t count, base::Buffer& out, PgOrigin origin = {});
+
 }  // namespace barewire::walk

@@ -3,6 +3,8 @@
 
 #include <new>
 
+#include "base/bytes.h"
+
 namespace barewire::net::pg {
 
 bool Parameters::add(std::size_t from, bool binary) noexcept {
@@ -27,6 +29,28 @@ bool Parameters::add_null() noexcept {
     const std::size_t from = bytes.size();
     if (!add(from)) return false;
     offsets_.back() = null_offset;
+    return true;
+}
+
+bool Parameters::add_fields(std::size_t from, std::size_t count) noexcept {
+    const std::size_t before = offsets_.size();
+    try {
+        offsets_.reserve(before + count);
+        lengths_.reserve(before + count);
+        formats_.reserve(before + count);
+    } catch (const std::bad_alloc&) {
+        return false;
+    }
+    offsets_.resize(before + count);
+    lengths_.resize(before + count);
+    formats_.resize(before + count, 1);
+    for (std::size_t i = before; i < before + count; ++i) {
+        const auto length = base::load_big<std::int32_t>(bytes.data() + from);
+        from += 4;
+        offsets_[i] = length < 0 ? null_offset : from;
+        lengths_[i] = length < 0 ? 0 : length;
+        from += static_cast<std::size_t>(lengths_[i]);
+    }
     return true;
 }
 

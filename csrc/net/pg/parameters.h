@@ -21,6 +21,8 @@ public:
     // The bytes since `from` are the next parameter. False: out of memory.
     [[nodiscard]] bool add(std::size_t from, bool binary = true) noexcept;
     [[nodiscard]] bool add_null() noexcept;
+    // The bytes since `from` are the next `count` parameters, all binary, each after its length (int32; -1: NULL).
+    [[nodiscard]] bool add_fields(std::size_t from, std::size_t count) noexcept;
     std::size_t count() const noexcept { return lengths_.size(); }
     // For text that must be ended by a NUL: libpq reads parameters in text format up to it. add() does so for text.
     void clear() noexcept {
