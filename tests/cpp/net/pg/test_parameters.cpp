@@ -1,9 +1,10 @@
 // libpq's arrays over the arena, filled value by value and field by field.
+#include "net/pg/parameters.h"
 
 #include <string>
 #include <string_view>
 
-#include "net/pg/parameters.h"
+#include "support/catch.h"
 
 using barewire::net::pg::Parameters;
 
