@@ -66,13 +66,14 @@ bool BatchCall::read(PyObject* items, PyObject* begun) {
 
 PgCall* BatchCall::again() { return make(connection_.get(), items_.get(), begin_.get()); }
 
-bool BatchCall::rewind() noexcept {
-    for (One& one : all_) {
-        one.outcome.forget();
-        one.error.reset();
+bool BatchCall::rewind(std::size_t from) noexcept {
+    next_ = from == 0 ? 0 : sent_[from];
+    sent_.resize(from);
+    for (std::size_t i = next_; i < all_.size(); ++i) {
+        all_[i].outcome.forget();
+        all_[i].error.reset();
+        all_[i].plan.reset();
     }
-    next_ = 0;
-    sent_.clear();
     return true;
 }
 

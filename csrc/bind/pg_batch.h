@@ -15,7 +15,7 @@ public:
     // nothing), or the statement that begins their transaction. nullptr with a Python error set.
     static BatchCall* make(PyObject* connection, PyObject* items, PyObject* begin);
 
-    bool rewind() noexcept override;
+    bool rewind(std::size_t from) noexcept override;
     net::pg::Next next(net::pg::Item& item) noexcept override;
     net::pg::Answer result(std::size_t item, const net::pg::Statement& statement,
                            const net::pg::Result& result) noexcept override;

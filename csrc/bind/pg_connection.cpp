@@ -159,7 +159,7 @@ PyObject* libpq_version(PyObject* self, void*) {
     return PyLong_FromLong(session_of(self).profile->engine->library_version());
 }
 PyObject* cached_statements(PyObject* self, void*) {
-    return PyLong_FromSize_t(session_of(self).link->statements().size());
+    return PyLong_FromSize_t(session_of(self).link->statements().prepared());
 }
 PyObject* notice_handlers(PyObject* self, void*) { return session_of(self).notice_handlers.shared(); }
 PyObject* transactions(PyObject* self, void*) { return session_of(self).transactions.shared(); }
@@ -284,7 +284,7 @@ PyGetSetDef attributes[] = {
     {"server_version", server_version, nullptr, "150020: 15.20.", nullptr},
     {"backend_pid", backend_pid, nullptr, "Process id of the server's end.", nullptr},
     {"libpq_version", libpq_version, nullptr, "150020: 15.20.", nullptr},
-    {"cached_statements", cached_statements, nullptr, "How many statements are remembered.", nullptr},
+    {"cached_statements", cached_statements, nullptr, "How many prepared statements of this connection's cache the server holds.", nullptr},
     {"_lent", is_lent, nullptr, "Whether a pool has lent it.", nullptr},
     {"_notice_handlers", notice_handlers, nullptr, nullptr, nullptr},
     {"_transactions", transactions, nullptr, nullptr, nullptr},

@@ -38,7 +38,7 @@ PgCall* ManyCall::again() {
     return next;
 }
 
-bool ManyCall::rewind() noexcept {
+bool ManyCall::rewind(std::size_t) noexcept {
     // Only what gives the same rows again.
     if (!PyList_CheckExact(rows_.get()) && !PyTuple_CheckExact(rows_.get())) return row_ == 0;
     Ref outer = py::take_exception();

@@ -11,7 +11,7 @@ public:
     // `rows` is any iterable of sequences. nullptr with a Python error set.
     static ManyCall* make(PyObject* connection, PyObject* query, PyObject* rows);
 
-    bool rewind() noexcept override;
+    bool rewind(std::size_t) noexcept override;
     net::pg::Next next(net::pg::Item& item) noexcept override;
     net::pg::Answer result(std::size_t, const net::pg::Statement&, const net::pg::Result&) noexcept override {
         return given_up() ? net::pg::Answer::stop : net::pg::Answer::more;

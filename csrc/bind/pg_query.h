@@ -43,9 +43,10 @@ public:
     bool text_results = false;    // of `once`: columns that have no binary form
     bool only_describe = false;   // nothing is run; the value is (parameter oids, ((name, oid), ...), binary results)
 
-    bool rewind() noexcept override {
+    bool rewind(std::size_t) noexcept override {
         written_ = false;
         outcome.forget();
+        own_plan_.reset();
         return true;
     }
     net::pg::Next next(net::pg::Item& item) noexcept override;

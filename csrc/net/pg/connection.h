@@ -171,6 +171,9 @@ private:
     void notice_tag(const pg_result* result) noexcept;
     void errored(pg_result* result) noexcept;
     void item_errored(Execution& execution, pg_result* result) noexcept;
+    void give_error(Execution& execution, std::size_t item, Statement& statement, const Result& error) noexcept;
+    void give_held(Execution& execution) noexcept;
+    void not_prepared(const Expected& one) noexcept;
     void keep_use_error(Execution& execution, std::size_t use, pg_result* result) noexcept;
     void aborted() noexcept;
     void synced() noexcept;
@@ -190,6 +193,7 @@ private:
 
     // ending.cpp: how operations and connections end
     void conclude(Execution& execution) noexcept;
+    bool repeat(Execution& execution, std::size_t from) noexcept;
     void fail(Operation& operation, Failure::Kind kind, const char* message) noexcept;
     void finish(Operation& operation) noexcept;
     void retire(Operation& operation) noexcept;
@@ -263,6 +267,7 @@ private:
     bool maybe_open_ = false;        // a transaction may be open
     bool failed_transaction_ = false;
     Clock::time_point stray_until_;  // until then a cancel request may hit an operation it was not meant for
+    bool may_be_stray() const noexcept { return Clock::now() < stray_until_; }
 };
 
 }  // namespace barewire::net::pg

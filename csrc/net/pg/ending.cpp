@@ -23,15 +23,11 @@ constexpr auto stray_time = std::chrono::seconds(1);
 
 // The last answer has come.
 void Connection::conclude(Execution& execution) noexcept {
-    if (execution.failed_ && execution.repeatable_ && !execution.repeated_ && !execution.delivered_ && !maybe_open_ &&
-        !execution.begun_ && execution.rewind()) {
-        release_statements(execution);
-        execution.error.reset();
-        execution.start_anew();
-        execution.repeated_ = execution.queued_ = true;
-        waiting_.push_front(execution);
-        return;
+    if (!execution.held_.empty()) {
+        if (repeat(execution, execution.held_.front().item)) return;
+        give_held(execution);
     }
+    if (execution.failed_ && execution.repeatable_ && !execution.kept_ && repeat(execution, 0)) return;
     if (execution.failed_ && execution.begun_ && !execution.rolling_back_) {
         execution.rolling_back_ = true;
         if (!send_plain(execution, "ROLLBACK", Sent::rollback)) return;
@@ -39,6 +35,27 @@ void Connection::conclude(Execution& execution) noexcept {
         return;
     }
     finish(execution);
+}
+
+// Sends it once more, from an item on; nothing of it is under way. False: it may not, or does not want to.
+bool Connection::repeat(Execution& execution, std::size_t from) noexcept {
+    // A BEGIN that waits for the next operation is not meant for this one.
+    if (execution.repeated_ || execution.discarding_ || maybe_open_ || !begin_.empty() || !execution.rewind(from)) return false;
+    // What has made one of its statements stale may have done so to others: they are described again in the same flush.
+    for (std::size_t i = 0; execution.use_count > 1 && i < execution.use_count; ++i) {
+        const StatementUse& use = execution.uses[i];
+        if (use.statement && !use.once) statements_.invalidate(*use.statement);
+    }
+    release_statements(execution);
+    execution.error.reset();
+    execution.start_anew();
+    execution.items_ = from;
+    execution.repeated_ = true;
+    if (barrier_ == &execution) barrier_ = nullptr;
+    if (execution.queued_) return true;
+    execution.queued_ = true;
+    waiting_.push_front(execution);
+    return true;
 }
 
 void Connection::fail(Operation& operation, Failure::Kind kind, const char* message) noexcept {

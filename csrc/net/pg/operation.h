@@ -175,9 +175,12 @@ public:
     // Not empty: this is sent before the first item, COMMIT after the last, all in one flush; after an error, ROLLBACK
     // follows by itself. Not inside a transaction.
     std::string begin;
-    // It may be sent again after an error that shows that nothing was done (a plan that has become stale, a statement that
-    // the server has forgotten) outside a transaction, if nothing was given to result() yet: next() then starts anew.
-    virtual bool rewind() noexcept { return false; }
+    // After an error that comes before anything is done (a plan that has become stale, a statement that the server has
+    // forgotten) outside a transaction it may be sent again, once: next() then starts anew with the item of this number, and
+    // what was given to result() of it and of later ones is void. Asked only when the server has undone, or has not begun,
+    // all of these: without `separate` always for item 0, and not after a command that may end a transaction; with `separate`
+    // not when an item behind it was run. False: it stays with the error.
+    virtual bool rewind(std::size_t) noexcept { return false; }
 
     // All statements are described (`uses[i].statement`): the next item.
     virtual Next next(Item& item) noexcept = 0;
@@ -190,19 +193,26 @@ private:
     enum class Phase : std::uint8_t { start, describing, running, ended };
     Phase phase_ = Phase::start;
     std::size_t items_ = 0;        // sent so far
-    bool delivered_ = false;       // result() was called
+    bool kept_ = false;            // a command may have ended a transaction: what was done before it stays
     bool failed_ = false;
     bool repeatable_ = false;      // failed in a way that a second attempt mends
     bool repeated_ = false;
     bool begun_ = false, rolling_back_ = false;
     bool pinned_ = false;          // holds its statements
     std::vector<OwnedResult> use_errors_;
+    // With `separate`: the last items that were answered, if all of them failed in such a way. Nothing behind them was run.
+    struct Held {
+        std::size_t item;
+        OwnedResult error;
+    };
+    std::vector<Held> held_;
     void start_anew() noexcept {
         phase_ = Phase::start;
         failed_use = none;
         use_errors_.clear();
+        held_.clear();
         items_ = 0;
-        delivered_ = failed_ = repeatable_ = repeated_ = begun_ = rolling_back_ = false;
+        kept_ = failed_ = repeatable_ = repeated_ = begun_ = rolling_back_ = false;
     }
 };
 

@@ -14,6 +14,15 @@ namespace {
 
 bool is(const char* text, const char* other) noexcept { return text && std::strcmp(text, other) == 0; }
 
+// Whether an error that follows in the same part, or in the same transaction, undoes what this command has done: those that
+// can neither end a transaction (COMMIT, CALL, DO), nor be kept at once (VACUUM, CREATE INDEX CONCURRENTLY).
+bool undone_by_error(const char* tag) noexcept {
+    for (const char* one : {"SELECT ", "INSERT ", "UPDATE ", "DELETE ", "MERGE "}) {
+        if (std::strncmp(tag, one, std::strlen(one)) == 0) return true;
+    }
+    return *tag == '\0';   // a part of the rows, or an empty statement
+}
+
 }  // namespace
 
 void Connection::receive() noexcept {
@@ -112,10 +121,11 @@ void Connection::deliver(Execution& execution, PGresult* result) noexcept {
     const Result view(*libpq_, result, tagged_part_.raw());
     if (view.kind() == ResultKind::command) notice_tag(result);
     front_rows_ += static_cast<std::uint32_t>(view.rows());
+    if (!execution.held_.empty()) give_held(execution);
     if (!execution.discarding_) {
         Statement& statement = *front.statement;
         if (view.columns() != 0) compare(statement, view);
-        execution.delivered_ = true;
+        if (!undone_by_error(libpq_->PQcmdStatus_(result))) execution.kept_ = true;
         switch (execution.result(front.item, statement, view)) {
             case Answer::more: break;
             case Answer::pause: paused_ = &execution; break;
@@ -196,7 +206,11 @@ void Connection::errored(PGresult* result) noexcept {
     Operation* operation = front.operation;
     bool keep = true;   // it is the operation's error
     switch (front.what) {
-        case Sent::prepare: front.statement->name.clear(); break;
+        case Sent::prepare: not_prepared(front); break;
+        case Sent::describe:
+            // The server has it, but it is not known what it is.
+            if (front.version == front.statement->version) statements_.invalidate(*front.statement);
+            break;
         case Sent::forget:
             // Not in a failed transaction: another time. Otherwise the server did not know the name any more.
             if (is(libpq_->PQresultErrorField_(result, PG_DIAG_SQLSTATE), "25P02")) {
@@ -213,7 +227,6 @@ void Connection::errored(PGresult* result) noexcept {
         case Sent::item:
             item_errored(static_cast<Execution&>(*operation), result);
             return;
-        case Sent::describe:
         case Sent::begin:
         case Sent::commit:
         case Sent::sync: break;
@@ -230,6 +243,8 @@ void Connection::errored(PGresult* result) noexcept {
                 return;
             }
             execution.failed_use = front.item;
+            // Meant for another operation of this connection.
+            execution.repeatable_ = is(libpq_->PQresultErrorField_(result, PG_DIAG_SQLSTATE), "57014") && may_be_stray();
         }
         // Of a constraint that is only checked when the item's transaction ends, or of a statement that was known before.
         if ((front.what == Sent::sync || front.what == Sent::prepare) && execution.separate &&
@@ -263,26 +278,23 @@ void Connection::item_errored(Execution& execution, PGresult* result) noexcept {
             statements_.invalidate(*front.statement);
         }
         repeatable = true;
-    } else if (is(state, "57014") && Clock::now() < stray_until_) {
+    } else if (is(state, "57014") && may_be_stray()) {
         // The request was meant for another operation of this connection.
         repeatable = true;
     }
     if (execution.separate) {
-        if (repeatable && execution.items_ == 1 && !execution.delivered_ && !execution.queued_) {
-            execution.repeatable_ = true;
-            execution.failed_ = true;
-            execution.error = OwnedResult(*libpq_, result);
-            return;
+        if (repeatable && !execution.repeated_ && !maybe_open_) {
+            try {
+                execution.held_.push_back({front.item, OwnedResult()});
+                execution.held_.back().error = OwnedResult(*libpq_, result);
+                return;
+            } catch (const std::bad_alloc&) {
+                // Then it is an error like any other.
+            }
         }
-        execution.delivered_ = true;
-        switch (execution.result(front.item, front.statement ? *front.statement : plain_, Result(*libpq_, result))) {
-            case Answer::more: break;
-            case Answer::pause: paused_ = &execution; break;
-            case Answer::stop:
-                execution.failure.kind = Failure::Kind::refused;
-                execution.discarding_ = true;
-                break;
-        }
+        give_held(execution);
+        if (!execution.discarding_)
+            give_error(execution, front.item, front.statement ? *front.statement : plain_, Result(*libpq_, result));
         libpq_->PQclear_(result);
         return;
     }
@@ -296,10 +308,35 @@ void Connection::item_errored(Execution& execution, PGresult* result) noexcept {
     execution.error = OwnedResult(*libpq_, result);
 }
 
+// With `separate`: the error of one item.
+void Connection::give_error(Execution& execution, std::size_t item, Statement& statement, const Result& error) noexcept {
+    switch (execution.result(item, statement, error)) {
+        case Answer::more: break;
+        case Answer::pause: paused_ = &execution; break;
+        case Answer::stop:
+            execution.failure.kind = Failure::Kind::refused;
+            execution.discarding_ = true;
+            break;
+    }
+}
+
+// What was not told because these items might have been sent again.
+void Connection::give_held(Execution& execution) noexcept {
+    const std::vector<Execution::Held> held = std::exchange(execution.held_, {});
+    for (const Execution::Held& one : held) {
+        if (!execution.discarding_) give_error(execution, one.item, plain_, one.error.view());
+    }
+}
+
+// The server does not know the name. The statement may have got another one since.
+void Connection::not_prepared(const Expected& one) noexcept {
+    if (one.version == one.statement->version) one.statement->name.clear();
+}
+
 // Skipped, because something before it in its part has failed.
 void Connection::aborted() noexcept {
     const Expected& front = expected_.front();
-    if (front.what == Sent::prepare) front.statement->name.clear();
+    if (front.what == Sent::prepare) not_prepared(front);
     if (front.what == Sent::forget && !forgetting_.empty()) {
         try {
             statements_.to_close.push_back(std::move(forgetting_.front()));
@@ -353,6 +390,7 @@ void Connection::synced() noexcept {
             if (!done.last) return;
             execution.phase_ = Execution::Phase::running;
             if (!execution.failed_ && !execution.failure) return;
+            if (execution.repeatable_ && !execution.failure && repeat(execution, 0)) return;
             waiting_.remove(execution);
             execution.queued_ = false;
             finish(execution);

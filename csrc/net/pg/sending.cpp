@@ -41,6 +41,13 @@ bool Connection::advance(Execution& execution) noexcept {
     if (execution.phase_ == Execution::Phase::start && !begin_execution(execution)) return !execution.queued_;
     if (execution.phase_ == Execution::Phase::describing || execution.awaiting_) return false;
     if (execution.failed_) return end_items(execution, false);
+    if (!execution.held_.empty()) {
+        // Before those that follow it may be their turn again.
+        if (execution.expected_ != 0) return false;
+        if (repeat(execution, execution.held_.front().item)) return advance(execution);
+        give_held(execution);
+        if (execution.discarding_) return end_items(execution, false);
+    }
     std::size_t pending = 0;
     for (std::size_t turn = 0;;) {
         parameters_.clear();
@@ -72,18 +79,23 @@ bool Connection::advance(Execution& execution) noexcept {
         if (!reactor_ && !read_input()) return true;
         if (execution.failed_) return end_items(execution, false);
         if (!execution.queued_) return true;
+        if (!execution.held_.empty()) return advance(execution);
     }
 }
 
 // Finds its statements; asks the server to describe those that are new. False: it waits, or has ended.
 bool Connection::begin_execution(Execution& execution) noexcept {
-    bool undescribed = false;
+    bool undescribed = false, unknown = false;
     bool memory = true;
     for (std::size_t i = 0; i < execution.use_count; ++i) {
         StatementUse& use = execution.uses[i];
         use.statement = use.once ? &plain_ : statements_.acquire(use.key);
         if (!use.statement) memory = false;
-        else if (!use.once && !use.statement->described) undescribed = true;
+        else if (!use.once && !use.statement->described) {
+            undescribed = true;
+            // The operation that asked for that was given up, and the answer is still to come: whether the name is good.
+            if (!use.statement->name.empty() && !expected_.empty()) unknown = true;
+        }
     }
     execution.pinned_ = true;
     if (!memory) {
@@ -91,6 +103,10 @@ bool Connection::begin_execution(Execution& execution) noexcept {
         execution.queued_ = false;
         fail(execution, Failure::Kind::out_of_memory, "");
         finish(execution);
+        return false;
+    }
+    if (unknown) {
+        release_statements(execution);
         return false;
     }
     if (!enter_pipeline() || !send_forgets()) return false;
@@ -123,28 +139,24 @@ bool Connection::describe(Execution& execution) noexcept {
 // Its statement could not be prepared.
 void Connection::skip_item(Execution& execution, std::size_t use) noexcept {
     const std::size_t item = execution.items_++;
-    execution.delivered_ = true;
-    if (execution.discarding_) return;
-    if (execution.result(item, plain_, execution.use_errors_[use].view()) != Answer::stop) return;
-    execution.failure.kind = Failure::Kind::refused;
-    execution.discarding_ = true;
+    if (!execution.discarding_) give_error(execution, item, plain_, execution.use_errors_[use].view());
 }
 
 // `number`: of the statement when it is described, else of the item that it is for.
 bool Connection::send_prepare(Operation& operation, std::size_t number, Statement& statement, bool describe) noexcept {
-    // Named before it is described: the operation that asked for that was given up, and the answer is still to come.
+    // Named before it is described: it was prepared, but there was no memory for its description.
     const bool named = !statement.name.empty();
     if ((!named && !statements_.name(statement)) || !expected_.reserve(2)) {
         lost();   // no memory for a few bytes
         return false;
     }
-    // Described before: the same types again, so that what has been learned of them stays right.
-    const std::vector<std::uint32_t>& types =
-        statement.described && !describe ? statement.parameter_types : statement.fixed_types;
+    // Without a description the parameters are written as the last one said: the same types again, so that it stays right.
+    const std::vector<std::uint32_t>& types = describe ? statement.fixed_types : statement.parameter_types;
     Expected one;
     one.operation = &operation;
     one.statement = &statement;
     one.item = number;
+    one.version = statement.version;
     if (!named) {
         if (!sent(libpq_->PQsendPrepare_(connection_, statement.name.c_str(), statement.text.c_str(),
                                          static_cast<int>(types.size()), types.data())))

@@ -112,6 +112,12 @@ void StatementCache::forget_names() noexcept {
     to_close.clear();
 }
 
+std::size_t StatementCache::prepared() const noexcept {
+    std::size_t count = 0;
+    for (const Statement* each = newest_; each; each = each->older_) count += each->name.empty() ? 0 : 1;
+    return count;
+}
+
 void StatementCache::clear() noexcept {
     while (oldest_) {
         oldest_->name.clear();

@@ -54,6 +54,8 @@ public:
     std::vector<std::string> to_close;
 
     std::size_t size() const noexcept { return size_; }
+    // How many of them the server knows.
+    std::size_t prepared() const noexcept;
     std::uint64_t hits = 0, misses = 0;
 
 private:

@@ -138,10 +138,14 @@ public:
         items.push_back({all_uses.size() - 1, std::move(parameters)});
     }
 
-    bool rewind() noexcept override {
+    bool rewind(std::size_t from) noexcept override {
         if (!rewindable) return false;
         ++rewinds;
-        position = 0;
+        position = from;
+        while (!row_items.empty() && row_items.back() >= from) {
+            row_items.pop_back();
+            rows.pop_back();
+        }
         return true;
     }
     Next next(Item& item) noexcept override {

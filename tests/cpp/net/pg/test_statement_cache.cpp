@@ -102,6 +102,7 @@ TEST_CASE("the server has as many statements as the cache", "[pg]") {
     Query again("SELECT 19");
     good(connection.connection, again);
     CHECK(connection->statements().size() == 5);
+    CHECK(connection->statements().prepared() == 5);
     CHECK(on_server(connection.connection) == 5);
     SECTION("evictions in a failed transaction are made up for") {
         PlainWait wait;
@@ -194,6 +195,50 @@ TEST_CASE("a plan that has become stale is prepared again outside a transaction,
         CHECK(plans == 0);
         CHECK(on_server(connection.connection) == 1);
     }
+    SECTION("behind others, which the error undoes") {
+        Query batch;
+        batch.add("INSERT INTO changing VALUES ($1)", {int4(2)});
+        batch.add(text);
+        SECTION("in an implicit transaction") {}
+        SECTION("in one of its own") { batch.begin = "BEGIN"; }
+        connection->run(batch, wait);
+        REQUIRE(!batch.failure);
+        CHECK(batch.rewinds == 1);
+        CHECK(batch.rows.size() == 2);
+        CHECK(script(other.connection, "SELECT count(*) FROM changing").at(0) == "2");
+    }
+    SECTION("behind one that is kept") {
+        Query batch;
+        batch.add("INSERT INTO changing VALUES ($1)", {int4(2)});
+        batch.add("COMMIT");
+        batch.add(text);
+        connection->run(batch, wait);
+        CHECK(batch.state() == "0A000");
+        CHECK(batch.rewinds == 0);
+        CHECK(script(other.connection, "SELECT count(*) FROM changing").at(0) == "2");
+    }
+    SECTION("each on its own: from the first stale one on, if nothing behind it was run") {
+        Query batch;
+        batch.separate = true;
+        batch.add("INSERT INTO changing VALUES ($1)", {int4(2)});
+        batch.add(text);
+        batch.items.push_back({1, {}});
+        SECTION("nothing was") {
+            connection->run(batch, wait);
+            CHECK(batch.errors.empty());
+            CHECK(batch.row_items == std::vector<std::size_t>{1, 1, 2, 2});
+            CHECK(script(other.connection, "SELECT count(*) FROM changing").at(0) == "2");
+        }
+        SECTION("one was") {
+            batch.items.push_back({0, {int4(3)}});
+            connection->run(batch, wait);
+            using Errors = std::vector<std::pair<std::size_t, std::string>>;
+            CHECK(batch.errors == Errors{{1, "0A000"}, {2, "0A000"}});
+            CHECK(batch.rewinds == 0);
+            CHECK(script(other.connection, "SELECT count(*) FROM changing").at(0) == "3");
+        }
+        REQUIRE(!batch.failure);
+    }
     SECTION("inside") {
         connection->want_begin("BEGIN");
         Query again(text);
@@ -250,6 +295,7 @@ TEST_CASE("a statement that cannot be prepared leaves no trace on the server", "
         CHECK(bad.state() == "42P01");
     }
     CHECK(on_server(connection.connection) == 0);
+    CHECK(connection->statements().prepared() == 0);
     script(connection.connection, "CREATE TEMP TABLE not_there_yet (id int)");
     Query now("SELECT * FROM not_there_yet");
     good(connection.connection, now);
