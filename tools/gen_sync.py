@@ -56,16 +56,16 @@ PACKAGES = {
         methods={"start": "run", "start_documents": "run_documents"},
     ),
     "pg": Package(
-        files=("batch", "connection", "copy", "cursor", "pool", "statement", "transaction", "unsafe"),
-        classes="Batch|Connection|Cursor|Lease|Pool|PreparedStatement|Transaction|Iterator|Iterable|Load",
+        files=("batch", "connection", "copy", "cursor", "parallel", "pool", "statement", "transaction", "unsafe"),
+        classes="Batch|Connection|Cursor|Lease|Pool|PreparedStatement|Transaction|Iterator|Iterable|Load|ExitStack",
         lines=[
             (r"^ *# asyncio only\n(?:.*\n)*? *# end of asyncio only\n", ""),
             (r" \(or asynchronous iterable\)", ""),
             (r"PgAsync", "Pg"),
-            (r"_async_upkeep", "_upkeep"),
+            (r"_async_(upkeep|together)", r"_\1"),
         ],
         words={"connect_async": "connect", "tasks": "threads", "task": "thread"},
-        methods={},
+        methods={"enter_async_context": "enter_context"},
     ),
 }
 

@@ -119,6 +119,7 @@ PyObject* PgCall::go() {
                       "factory of values");
         return nullptr;
     }
+    if (inner.together) return inner.usable() ? start_on(*inner.together, Py_None) : nullptr;
     return inner.blocking ? run() : start();
 }
 
@@ -127,12 +128,17 @@ PyObject* PgCall::start() {
     PgSession& inner = session();
     RunningLoop running = running_loop(*inner.profile->module);
     if (!running || !inner.usable()) return nullptr;
-    if (!enter_loop(inner, *running.reactor)) return nullptr;
-    future_ = new_pending(*inner.profile->module, running.loop, true);
+    return start_on(*running.reactor, running.loop);
+}
+
+PyObject* PgCall::start_on(net::Reactor& reactor, PyObject* loop) {
+    PgSession& inner = session();
+    if (!enter_loop(inner, reactor)) return nullptr;
+    future_ = new_pending(*inner.profile->module, loop, true);
     if (!future_) return nullptr;
     tell_cancellation(future_.get(), this);
     Ref future = future_.copy();
-    inner.submit(operation(), *running.reactor, single_statement());
+    inner.submit(operation(), reactor, single_statement());
     return future.release();
 }
 

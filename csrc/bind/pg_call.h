@@ -60,6 +60,7 @@ protected:
 private:
     friend class TypeLookup;
     PyObject* start();
+    PyObject* start_on(net::Reactor& reactor, PyObject* loop);
     PyObject* run();
     py::Ref run_inside();
     void tell(py::Ref made) noexcept;  // empty: the Python error that is set

@@ -12,6 +12,8 @@
 #include "bind/pg_plan.h"
 #include "bind/pg_pool.h"
 #include "bind/pg_query.h"
+#include "bind/pg_row_source.h"
+#include "bind/pg_together.h"
 #include "bind/pg_types.h"
 #include "bind/pg_wait.h"
 #include "py/compat.h"
@@ -106,6 +108,15 @@ PyObject* wait_notification(PyObject* self, PyObject* seconds) {
 
 // --- life --------------------------------------------------------------------------------------------------------------
 PyObject* open(PyObject* self, PyObject*) { return connect_session(self); }
+
+PyObject* another(PyObject* self, PyObject*) {
+    const PgSession& session = session_of(self);
+    try {
+        return new_pg_connection(Py_TYPE(self), session.profile, session.blocking);
+    } catch (const std::bad_alloc&) {
+        return PyErr_NoMemory();
+    }
+}
 
 PyObject* cancel(PyObject* self, PyObject*) {
     PgSession& session = session_of(self);
@@ -264,6 +275,7 @@ PyObject* close_engines(PyObject*, PyObject*) {
 
 const PyMethodDef own_methods[] = {
     {"_connect", open, METH_NOARGS, "Opens the session. Once."},
+    {"_another", another, METH_NOARGS, "A further one to the same server with the same options, not yet open."},
     {"_close", close, METH_NOARGS, "Ends the session. Safe to call twice."},
     {"cancel", cancel, METH_NOARGS,
      "cancel()\n\nAsks the server to cancel the statement that runs, which then fails with psycopg.errors.QueryCanceled. "
@@ -367,6 +379,7 @@ bool add_pg_connection(PyObject* module, ModuleState& state) {
                    state.pg->connection_type) &&
            add_one(module, "barewire._core.PgAsyncConnection", &make_async, "A session with a server, for event loops.",
                    state.pg->async_connection_type) &&
+           add_pg_row_source(module, state) && add_pg_together(module, state) &&
            PyModule_AddIntConstant(module, "PG_STATUS", static_cast<long>(PgWhat::status)) == 0 &&
            PyModule_AddIntConstant(module, "PG_ROWS", static_cast<long>(PgWhat::rows)) == 0 &&
            PyModule_AddIntConstant(module, "PG_ROW", static_cast<long>(PgWhat::row)) == 0 &&

@@ -8,6 +8,7 @@
 #include "base/buffer.h"
 #include "bind/pg_call.h"
 #include "bind/pg_plan.h"
+#include "bind/pg_row_source.h"
 #include "py/guard.h"
 #include "walk/pg_copy_rows.h"
 
@@ -18,7 +19,7 @@ public:
     // `blocks`: an iterable of bytes-like objects. nullptr with a Python error set.
     static CopyInCall* of_blocks(PyObject* connection, PyObject* statement, PyObject* blocks);
     // `records`: an iterable of tuples, lists or dicts, written as COPY BINARY. `oids`: types of the columns, `columns`:
-    // their names, by which dicts are read.
+    // their names, by which dicts are read. A PgRowSource: the rows of its part.
     static CopyInCall* of_records(PyObject* connection, PyObject* statement, PyObject* oids, PyObject* columns,
                                   PyObject* records);
 
@@ -31,6 +32,9 @@ private:
     net::pg::Next take_block(const std::uint8_t*& data, std::size_t& size);
     net::pg::Next take_records(const std::uint8_t*& data, std::size_t& size);
 
+    [[nodiscard]] bool set_records(PyObject* records);
+    walk::PgRowsStop write_rows(walk::PgEncoding& encoding);
+
     py::Ref statement_;
     // Blocks
     py::Ref iterator_, viewed_;
@@ -38,6 +42,8 @@ private:
     // Records
     std::unique_ptr<walk::PgRowWriter> writer_;
     walk::DocumentSource source_;
+    py::Ref part_object_;
+    RowPart* part_ = nullptr;   // instead of `source_`
     base::Buffer buffer_;
     bool begun_ = false, ended_ = false;
 };

@@ -44,7 +44,7 @@ CopyInCall* CopyInCall::of_records(PyObject* connection, PyObject* statement, Py
     CallOwner<CopyInCall> call(make(connection, statement));
     try {
         std::vector<walk::PgColumn> made;
-        if (!call || !read_columns(session_of(connection), oids, columns, made) || !call->source_.open(records)) return nullptr;
+        if (!call || !read_columns(session_of(connection), oids, columns, made) || !call->set_records(records)) return nullptr;
         for (const walk::PgColumn& column : made) {
             if (column.type->binary) continue;
             raise_psycopg("NotSupportedError", "column %R: the type %s has no binary form that is known: use copy_from",
@@ -109,13 +109,32 @@ Next CopyInCall::take_block(const std::uint8_t*& data, std::size_t& size) {
 }
 
 // --- rows --------------------------------------------------------------------------------------------------------------
+bool CopyInCall::set_records(PyObject* records) {
+    part_ = row_part_of(*session().profile->module, records);
+    if (part_ == nullptr) return source_.open(records);
+    part_object_ = Ref::share(records);
+    return true;
+}
+
+walk::PgRowsStop CopyInCall::write_rows(walk::PgEncoding& encoding) {
+    if (part_ == nullptr) return writer_->append_rows(encoding, source_, buffer_, block_size);
+    SharedRows& rows = *part_->rows;
+    if (rows.exhausted && !rows.stopped) return walk::PgRowsStop::exhausted;
+    RowTurn turn(*part_);
+    if (!turn.enter(true)) return walk::PgRowsStop::failed;
+    const walk::PgRowsStop stop = writer_->append_rows(encoding, rows.source, buffer_, block_size);
+    if (stop == walk::PgRowsStop::exhausted) rows.exhausted = true;
+    if (stop == walk::PgRowsStop::failed) rows.stopped = true;
+    return stop;
+}
+
 Next CopyInCall::take_records(const std::uint8_t*& data, std::size_t& size) {
     if (ended_) return Next::end;
     buffer_.clear();
     walk::PgEncoding encoding = session().encoding();
     if (!begun_ && !walk::PgRowWriter::append_header(buffer_)) throw std::bad_alloc();
     begun_ = true;
-    switch (writer_->append_rows(encoding, source_, buffer_, block_size)) {
+    switch (write_rows(encoding)) {
         case walk::PgRowsStop::failed: return Next::refuse;
         case walk::PgRowsStop::full: break;
         case walk::PgRowsStop::exhausted:

@@ -29,6 +29,7 @@ namespace barewire::bind {
 // What the PostgreSQL binding keeps per module; made when the feature is added.
 struct PgState {
     py::Ref connection_type, async_connection_type, pool_type, async_pool_type;
+    py::Ref row_source_type, together_type;
 };
 
 // What one call of `connect`, or one pool, was told; shared by its connections. See pkg/barewire/pg/_settings.py.
@@ -101,6 +102,8 @@ struct PgSession final : public net::pg::Observer {
     bool close_wanted = false;   // by a thread that waits for another one to leave
     // Where link is in flight, on an event loop.
     std::weak_ptr<net::Reactor> reactor;
+    // Of a blocking connection that is driven with others (see pg_together): calls give futures then.
+    std::shared_ptr<net::Reactor> together;
     Turnstile turnstile;
     // How deep we are inside calls out of `link`, in which it must not be used.
     int inside = 0;

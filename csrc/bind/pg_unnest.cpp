@@ -26,7 +26,13 @@ UnnestCall* UnnestCall::make(PyObject* connection, PyObject* statement, PyObject
         if (!statement_text(statement, use.key.text, use.key.size)) return nullptr;
         CallOwner<UnnestCall> call(new UnnestCall(connection));
         std::vector<walk::PgColumn> made;
-        if (!read_columns(session_of(connection), oids, columns, made) || !call->source_.open(records)) return nullptr;
+        if (!read_columns(session_of(connection), oids, columns, made)) return nullptr;
+        call->part_ = row_part_of(*session_of(connection).profile->module, records);
+        if (call->part_ != nullptr) {
+            call->part_object_ = Ref::share(records);
+        } else if (!call->source_.open(records)) {
+            return nullptr;
+        }
         call->writer_ = std::make_unique<walk::PgColumnWriter>(std::move(made), true);
         call->list_ = Ref::steal(PyList_New(0));
         if (!call->list_) return nullptr;
@@ -55,6 +61,8 @@ PgCall* UnnestCall::again() {
     next->use_count = 1;
     next->writer_ = std::move(writer_);
     next->source_ = std::move(source_);
+    next->part_object_ = std::move(part_object_);
+    next->part_ = part_;
     next->shape = shape;
     return next;
 }
@@ -86,9 +94,8 @@ bool UnnestCall::write(net::pg::Item& item, bool& ended) {
     }
     if (!check_count(inner, *plan, static_cast<Py_ssize_t>(writer_->columns().size()), -1)) return false;
     InsideLink mark(inner);
-    walk::PgEncoding encoding = inner.encoding();
     if (!writer_->clear()) throw std::bad_alloc();
-    const walk::PgRowsStop stop = writer_->append_rows(encoding, source_, chunk_rows, chunk_bytes);
+    const walk::PgRowsStop stop = take_rows();
     if (stop == walk::PgRowsStop::failed) return false;
     exhausted_ = stop == walk::PgRowsStop::exhausted;
     if (writer_->size() == 0) {
@@ -106,10 +113,24 @@ bool UnnestCall::write(net::pg::Item& item, bool& ended) {
     return true;
 }
 
-Answer UnnestCall::result(std::size_t, const net::pg::Statement& statement, const net::pg::Result& result) noexcept {
+walk::PgRowsStop UnnestCall::take_rows() {
+    walk::PgEncoding encoding = session().encoding();
+    if (part_ == nullptr) return writer_->append_rows(encoding, source_, chunk_rows, chunk_bytes);
+    SharedRows& rows = *part_->rows;
+    if (rows.exhausted && !rows.stopped) return walk::PgRowsStop::exhausted;
+    RowTurn turn(*part_);
+    if (!turn.enter(false)) return walk::PgRowsStop::failed;
+    const walk::PgRowsStop stop = writer_->append_rows(encoding, rows.source, chunk_rows, chunk_bytes);
+    if (stop == walk::PgRowsStop::exhausted) rows.exhausted = true;
+    if (stop == walk::PgRowsStop::failed) rows.stopped = true;
+    return stop;
+}
+
+Answer UnnestCall::result(std::size_t item, const net::pg::Statement& statement, const net::pg::Result& result) noexcept {
     if (given_up()) return Answer::stop;
     try {
         PgSession& inner = session();
+        if (part_ != nullptr && item < part_->takes.size()) part_->takes[item].returned += static_cast<std::size_t>(result.rows());
         StatementPlan* plan = plan_for(inner, use_, statement, result, own_plan_);
         if (plan != nullptr && (!plan->zoned || inner.update_timezone(*this))) {
             InsideLink mark(inner);

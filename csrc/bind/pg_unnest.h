@@ -5,6 +5,7 @@
 
 #include "bind/pg_call.h"
 #include "bind/pg_query.h"
+#include "bind/pg_row_source.h"
 #include "walk/pg_copy_rows.h"
 
 namespace barewire::bind {
@@ -28,11 +29,14 @@ private:
     PgCall* again() override;
     // False: refused, or with `ended` at the end.
     bool write(net::pg::Item& item, bool& ended);
+    walk::PgRowsStop take_rows();
 
     py::Ref statement_, list_;
     net::pg::StatementUse use_;
     std::unique_ptr<walk::PgColumnWriter> writer_;
     walk::DocumentSource source_;
+    py::Ref part_object_;
+    RowPart* part_ = nullptr;   // instead of `source_`; a take per item
     std::unique_ptr<StatementPlan> own_plan_;
     bool exhausted_ = false;
 };

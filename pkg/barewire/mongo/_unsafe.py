@@ -12,6 +12,8 @@ from typing import Any
 from pymongo.errors import BulkWriteError, ConfigurationError
 
 from barewire import _core
+from barewire._ranges import Ranges, merged
+from barewire._ranges import text as text_of
 
 _FLAGS = _core.SHAPE_COUNTED | _core.CHECK_COMMAND
 # How many server errors are kept word for word; all are counted, and their positions kept as ranges.
@@ -48,8 +50,6 @@ documents kept until the end           forgotten as soon as they are encoded
     refused, uncertain, and where sending stopped. A subclass of BulkWriteError; `__cause__` is what ended it early.
 """
 
-Ranges = list[tuple[int, int]]
-
 
 class UnsafeInsertResult:
     """`inserted_count`, and `inserted_ids` (a list if they were asked for, else None)."""
@@ -79,8 +79,8 @@ class UnsafeInsertError(BulkWriteError):
     stopped_at: int | None
 
     def __init__(self, load: _Load) -> None:
-        self.written, self.refused = _merged(load.written), _merged(load.refused)
-        self.uncertain, self.not_tried = _merged(load.uncertain), _merged(load.not_tried)
+        self.written, self.refused = merged(load.written), merged(load.refused)
+        self.uncertain, self.not_tried = merged(load.uncertain), merged(load.not_tried)
         self.stopped_at = load.stopped_at
         details = {
             "writeErrors": load.write_errors,
@@ -93,14 +93,14 @@ class UnsafeInsertError(BulkWriteError):
             "upserted": [],
         }
         super().__init__(details)
-        parts = [f"{load.count} documents written: {_text(self.written)}"]
+        parts = [f"{load.count} documents written: {text_of(self.written)}"]
         for name, ranges in (
             ("refused by the server", self.refused),
             ("uncertain", self.uncertain),
             ("not tried", self.not_tried),
         ):
             if ranges:
-                parts.append(f"{sum(b - a for a, b in ranges)} {name}: {_text(ranges)}")
+                parts.append(f"{sum(b - a for a, b in ranges)} {name}: {text_of(ranges)}")
         if self.stopped_at is not None:
             parts.append(f"nothing sent from position {self.stopped_at} on")
         if load.cause is not None:
@@ -112,23 +112,6 @@ class UnsafeInsertError(BulkWriteError):
 
     def __str__(self) -> str:
         return self._message
-
-
-def _merged(ranges: Iterable[tuple[int, int]]) -> Ranges:
-    out: Ranges = []
-    for first, end in sorted(ranges):
-        if first == end:
-            continue
-        if out and out[-1][1] >= first:
-            out[-1] = (out[-1][0], max(end, out[-1][1]))
-        else:
-            out.append((first, end))
-    return out
-
-
-def _text(ranges: Ranges) -> str:
-    shown = ", ".join(str(a) if b == a + 1 else f"{a}-{b - 1}" for a, b in ranges[:20])
-    return f"positions {shown}{', ...' if len(ranges) > 20 else ''}" if ranges else "none"
 
 
 class _Load:
@@ -212,7 +195,7 @@ class _Load:
         else:
             self.written.append((at, first + sent))
         if len(self.written) > 10000:
-            self.written, self.refused = _merged(self.written), _merged(self.refused)
+            self.written, self.refused = merged(self.written), merged(self.refused)
 
     def lost(self, first: int, sent: int, error: BaseException) -> None:
         self.uncertain.append((first, first + sent))

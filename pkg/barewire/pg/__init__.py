@@ -19,7 +19,7 @@ from barewire.pg._async_transaction import AsyncTransaction
 from barewire.pg._batch import Batch
 from barewire.pg._connection import Connection, connect
 from barewire.pg._cursor import Cursor
-from barewire.pg._errors import PoolClosed, PoolTimeout, StatementTimeout
+from barewire.pg._errors import PoolClosed, PoolTimeout, StatementTimeout, UnsafeInsertError
 from barewire.pg._pool import Pool
 from barewire.pg._statement import PreparedStatement
 from barewire.pg._transaction import Transaction
@@ -43,6 +43,7 @@ __all__ = [
     "Record",
     "StatementTimeout",
     "Transaction",
+    "UnsafeInsertError",
     "connect",
     "connect_async",
 ]

@@ -14,10 +14,11 @@ from barewire import _core
 from barewire.pg._async_batch import AsyncBatch
 from barewire.pg._async_copy import copy_blocks, copy_out, copy_records
 from barewire.pg._async_cursor import AsyncCursor
+from barewire.pg._async_parallel import insert_over_further
 from barewire.pg._async_statement import AsyncPreparedStatement
 from barewire.pg._async_transaction import AsyncTransaction
 from barewire.pg._async_unsafe import insert_rows
-from barewire.pg._settings import CONNECT_DOC, UNSAFE_DOC, settings_of
+from barewire.pg._settings import CONNECT_DOC, UNSAFE_DOC, check_connections, settings_of
 from barewire.pg._statements import begin_text, identifier
 
 
@@ -179,8 +180,11 @@ class AsyncConnection(_core.PgAsyncConnection):
         columns: Iterable[str] | None = None,
         schema_name: str | None = None,
         returning: str | Sequence[str] | None = None,
+        connections: int = 1,
         timeout: float | None = None,
     ) -> Any:
+        if check_connections(connections) > 1:
+            return await insert_over_further(self, connections, table, rows, columns, schema_name, returning, timeout)
         return await insert_rows(self, table, rows, columns, schema_name, returning, timeout)
 
     insert_many_unsafe.__doc__ = UNSAFE_DOC

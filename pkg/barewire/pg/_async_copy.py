@@ -66,6 +66,10 @@ async def table_columns(
     return target, chosen
 
 
+def copy_statement(target: str, names: list[str]) -> str:
+    return f"COPY {target}{column_list(names)} FROM STDIN (FORMAT binary)"
+
+
 async def copy_records(
     connection: AsyncConnection,
     table: str,
@@ -77,7 +81,7 @@ async def copy_records(
     target, chosen = await table_columns(connection, table, schema, columns, timeout)
     names = [column.name for column in chosen]
     oids = [column.oid for column in chosen]
-    statement = f"COPY {target}{column_list(names)} FROM STDIN (FORMAT binary)"
+    statement = copy_statement(target, names)
     # asyncio only
     if isinstance(records, AsyncIterable):
         # Several COPYs in one transaction: rows are gathered between them, when nothing waits for the connection.
@@ -105,10 +109,15 @@ def rows_from(first: int) -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:
-        if first and error.sqlstate is None and error.args and isinstance(error.args[0], str):
-            text = _ROW.sub(lambda found: f"row {int(found[1]) + first}", error.args[0], count=1)
-            error.args = (text, *error.args[1:])
+        move_row(error, first)
         raise
+
+
+def move_row(error: psycopg.Error, first: int) -> None:
+    """An error of a part of the rows, so many of which came before it."""
+    if first and error.sqlstate is None and error.args and isinstance(error.args[0], str):
+        text = _ROW.sub(lambda found: f"row {int(found[1]) + first}", error.args[0], count=1)
+        error.args = (text, *error.args[1:])
 
 
 # end of asyncio only

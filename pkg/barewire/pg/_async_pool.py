@@ -10,8 +10,9 @@ from typing import Any
 
 from barewire import _core
 from barewire.pg._async_connection import AsyncConnection
+from barewire.pg._async_parallel import insert_over_lent
 from barewire.pg._async_upkeep import Upkeep
-from barewire.pg._settings import POOL_DOC, UNSAFE_DOC, pool_settings
+from barewire.pg._settings import POOL_DOC, UNSAFE_DOC, check_connections, pool_settings
 
 
 class AsyncPool(_core.PgAsyncPool):
@@ -93,8 +94,11 @@ class AsyncPool(_core.PgAsyncPool):
         columns: Iterable[str] | None = None,
         schema_name: str | None = None,
         returning: str | Sequence[str] | None = None,
+        connections: int = 1,
         timeout: float | None = None,
     ) -> Any:
+        if check_connections(connections) > 1:
+            return await insert_over_lent(self, connections, table, rows, columns, schema_name, returning, timeout)
         async with self.connection() as connection:
             return await connection.insert_many_unsafe(
                 table, rows, columns=columns, schema_name=schema_name, returning=returning, timeout=timeout

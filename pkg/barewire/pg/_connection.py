@@ -14,10 +14,11 @@ from barewire import _core
 from barewire.pg._batch import Batch
 from barewire.pg._copy import copy_blocks, copy_out, copy_records
 from barewire.pg._cursor import Cursor
+from barewire.pg._parallel import insert_over_further
 from barewire.pg._statement import PreparedStatement
 from barewire.pg._transaction import Transaction
 from barewire.pg._unsafe import insert_rows
-from barewire.pg._settings import CONNECT_DOC, UNSAFE_DOC, settings_of
+from barewire.pg._settings import CONNECT_DOC, UNSAFE_DOC, check_connections, settings_of
 from barewire.pg._statements import begin_text, identifier
 
 
@@ -179,8 +180,11 @@ class Connection(_core.PgConnection):
         columns: Iterable[str] | None = None,
         schema_name: str | None = None,
         returning: str | Sequence[str] | None = None,
+        connections: int = 1,
         timeout: float | None = None,
     ) -> Any:
+        if check_connections(connections) > 1:
+            return insert_over_further(self, connections, table, rows, columns, schema_name, returning, timeout)
         return insert_rows(self, table, rows, columns, schema_name, returning, timeout)
 
     insert_many_unsafe.__doc__ = UNSAFE_DOC

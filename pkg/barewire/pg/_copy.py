@@ -60,6 +60,10 @@ def table_columns(
     return target, chosen
 
 
+def copy_statement(target: str, names: list[str]) -> str:
+    return f"COPY {target}{column_list(names)} FROM STDIN (FORMAT binary)"
+
+
 def copy_records(
     connection: Connection,
     table: str,
@@ -71,7 +75,7 @@ def copy_records(
     target, chosen = table_columns(connection, table, schema, columns, timeout)
     names = [column.name for column in chosen]
     oids = [column.oid for column in chosen]
-    statement = f"COPY {target}{column_list(names)} FROM STDIN (FORMAT binary)"
+    statement = copy_statement(target, names)
     return connection._copy_records(statement, oids, names, records, timeout)
 
 

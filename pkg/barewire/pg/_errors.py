@@ -10,6 +10,9 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg import errors
 
+from barewire._ranges import Ranges, merged
+from barewire._ranges import text as positions
+
 _SEVERITY = ord("S")
 _SQLSTATE = ord("C")
 
@@ -19,6 +22,30 @@ class StatementTimeout(errors.QueryCanceled, TimeoutError):
 
     A `psycopg.errors.QueryCanceled` as well as a `TimeoutError`.
     """
+
+
+class UnsafeInsertError(psycopg.OperationalError):
+    """A load over several connections of which a part was committed: the others could not be, after the first had been.
+
+    Positions count from 0; ranges are (first, behind the last): `written`, `uncertain` (their COMMIT was sent, but no answer
+    came) and `rolled_back`. `__cause__` is the error that COMMIT met.
+    """
+
+    written: Ranges
+    uncertain: Ranges
+    rolled_back: Ranges
+
+
+def partial_insert(
+    written: Ranges, uncertain: Ranges, rolled_back: Ranges, cause: BaseException
+) -> UnsafeInsertError:
+    parts, names = [merged(ranges) for ranges in (written, uncertain, rolled_back)], ("written", "uncertain", "rolled back")
+    counted = [
+        f"{sum(end - first for first, end in ranges)} rows {name}: {positions(ranges)}" for name, ranges in zip(names, parts)
+    ]
+    error = UnsafeInsertError("; ".join([*counted, f"because of {type(cause).__name__}: {cause}"]))
+    error.written, error.uncertain, error.rolled_back = parts
+    return error
 
 
 class PoolTimeout(psycopg.OperationalError, TimeoutError):

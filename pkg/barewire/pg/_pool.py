@@ -10,8 +10,9 @@ from typing import Any
 
 from barewire import _core
 from barewire.pg._connection import Connection
+from barewire.pg._parallel import insert_over_lent
 from barewire.pg._upkeep import Upkeep
-from barewire.pg._settings import POOL_DOC, UNSAFE_DOC, pool_settings
+from barewire.pg._settings import POOL_DOC, UNSAFE_DOC, check_connections, pool_settings
 
 
 class Pool(_core.PgPool):
@@ -93,8 +94,11 @@ class Pool(_core.PgPool):
         columns: Iterable[str] | None = None,
         schema_name: str | None = None,
         returning: str | Sequence[str] | None = None,
+        connections: int = 1,
         timeout: float | None = None,
     ) -> Any:
+        if check_connections(connections) > 1:
+            return insert_over_lent(self, connections, table, rows, columns, schema_name, returning, timeout)
         with self.connection() as connection:
             return connection.insert_many_unsafe(
                 table, rows, columns=columns, schema_name=schema_name, returning=returning, timeout=timeout

@@ -61,6 +61,11 @@ UNSAFE_DOC = """Inserts trusted rows as fast as the server takes them. All or no
     A dict that lacks one of them is an error; further keys are ignored
 :param returning: a column's name, to get a list of its values, in the order of the rows; or several names, to get rows. They
     may be columns that the server fills, such as keys
+:param connections: how many load at the same time, each its share, in a transaction of its own; one COMMIT follows the other
+    when all rows are on the server, so it is all or nothing still. A connection opens as many further ones for the call, with
+    the settings that SET has made in this session; a pool lends up to so many, as are to be had without waiting for other
+    users, at least one. Worth it where the server has cores to spare and the table is more work for it than the rows are for
+    Python: indexes, constraints, triggers, many columns. Which row gets which value of a sequence is open then
 :return: how many rows were inserted, or what `returning` says
 
 Without `returning` this is COPY BINARY, else `INSERT ... SELECT unnest($1, ...)` with an array per column. Compared with
@@ -73,11 +78,23 @@ the statement says what is inserted     the table's columns say it: no casts, no
 rules of the table are applied          COPY ignores rules (`CREATE RULE`); triggers and constraints are kept
 values are checked before they travel   a row that does not fit is found when its turn comes; nothing is kept then
 retried once after a stale plan         never run a second time
+part of an open transaction             with several connections not: refused inside a transaction block
+equal keys are found by the server      of two connections: within some seconds, as psycopg.errors.DeadlockDetected
+rows become visible in one moment       of several connections one COMMIT after the other
+arrays with `returning`                 one connection, whatever `connections` says
 ======================================  =======================================================================
 
 :raises psycopg.DataError: a value that does not fit; the text names the row (from 0) and the column. Nothing was inserted
-:raises psycopg.Error: the server's error. Nothing was inserted
+:raises psycopg.Error: the server's error. Nothing was inserted. With several connections the text ends with the row
+:raises barewire.pg.UnsafeInsertError: with several connections only, when a connection was lost between the first COMMIT and
+    the last: which positions were written, which were not, and of which nobody knows
 """
+
+
+def check_connections(count: int) -> int:
+    if not isinstance(count, int) or count < 1:
+        raise ValueError("connections must be an int of at least 1")
+    return count
 
 
 def settings_of(

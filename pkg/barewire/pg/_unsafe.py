@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from barewire import _core
-from barewire.pg._copy import Column, copy_records, table_columns
-from barewire.pg._statements import column_list, identifier
+from barewire.pg._copy import Column, copy_statement, table_columns
+from barewire.pg._statements import column_list
 
 if TYPE_CHECKING:
     from barewire.pg._connection import Connection
 
 # Rows of an asynchronous iterable, or of a table with arrays, that travel together.
-_CHUNK = 10000
+CHUNK = 10000
 _PARAMETER = re.compile(r"\$(\d+)(.*)", re.S)
 
 
@@ -32,33 +32,39 @@ def insert_rows(
     timeout: float | None,
 ) -> Any:
     if columns is None:
-        first, rows = _first(rows)
-        if first is None:
-            rows = []
-        elif isinstance(first, Mapping):
+        first, rows = first_row(rows)
+        if isinstance(first, Mapping):
             columns = list(first)
-    if returning is None:
-        tag = copy_records(connection, table, schema, columns, rows, timeout)
-        return int(tag.rpartition(" ")[2])
     target, chosen = table_columns(connection, table, schema, columns, timeout)
-    names = [returning] if isinstance(returning, str) else [*returning]
-    back = column_list(names).strip(" ()")
-    insert = f"INSERT INTO {target}{column_list(column.name for column in chosen)}"
+    statement = load_statement(target, chosen, returning)
+    oids, names = [column.oid for column in chosen], [column.name for column in chosen]
+    if returning is None:
+        return int((connection._copy_records(statement, oids, names, rows, timeout)).rpartition(" ")[2])
     shape = False if isinstance(returning, str) else None
-    if any(column.is_nested or not column.array_oid for column in chosen):
-        return _insert_one_by_one(connection, f"{insert} {{}} RETURNING {back}", chosen, rows, shape, timeout)
-    arrays = ", ".join(f"${place}::{column.type_name}[]" for place, column in enumerate(chosen, 1))
-    return connection._insert_unnested(
-        f"{insert} SELECT * FROM unnest({arrays}) RETURNING {back}",
-        [column.oid for column in chosen],
-        [column.name for column in chosen],
-        rows,
-        shape,
-        timeout,
-    )
+    if any(map(cannot_be_unnested, chosen)):
+        return _insert_one_by_one(connection, statement, names, rows, shape, timeout)
+    return connection._insert_unnested(statement, oids, names, rows, shape, timeout)
 
 
-def _first(rows: Any) -> tuple[Any, Any]:
+def cannot_be_unnested(column: Column) -> bool:
+    """Arrays of arrays would be taken apart by unnest."""
+    return column.is_nested or not column.array_oid
+
+
+def load_statement(target: str, columns: list[Column], returning: str | Sequence[str] | None) -> str:
+    """COPY, INSERT from an array per column, or INSERT of one row."""
+    if returning is None:
+        return copy_statement(target, [column.name for column in columns])
+    back = column_list([returning] if isinstance(returning, str) else [*returning]).strip(" ()")
+    if any(map(cannot_be_unnested, columns)):
+        values = f"VALUES ({', '.join(f'${place}' for place, _ in enumerate(columns, 1))})"
+    else:
+        arrays = ", ".join(f"${place}::{column.type_name}[]" for place, column in enumerate(columns, 1))
+        values = f"SELECT * FROM unnest({arrays})"
+    return f"INSERT INTO {target}{column_list(column.name for column in columns)} {values} RETURNING {back}"
+
+
+def first_row(rows: Any) -> tuple[Any, Any]:
     """The first row, or None, and an iterable of all."""
     if isinstance(rows, (list, tuple)):
         return (rows[0] if rows else None), rows
@@ -69,17 +75,14 @@ def _first(rows: Any) -> tuple[Any, Any]:
 
 
 def _insert_one_by_one(
-    connection: Connection, statement: str, columns: list[Column], rows: Any, shape: Any, timeout: float | None
+    connection: Connection, text: str, names: list[str], rows: Any, shape: Any, timeout: float | None
 ) -> list[Any]:
-    """Arrays of arrays would be taken apart by unnest: a statement per row then, many in one flush."""
-    values = ", ".join(f"${place}" for place in range(1, len(columns) + 1))
-    text = statement.format(f"VALUES ({values})")
-    names = [column.name for column in columns]
+    """A statement per row, many in one flush."""
     what = _core.PG_VALUE if shape is False else _core.PG_ROW
     found: list[Any] = []
     with connection.transaction():
         iterator = iter(rows)
-        while chunk := list(itertools.islice(iterator, _CHUNK)):
+        while chunk := list(itertools.islice(iterator, CHUNK)):
             first = len(found)
             items = [(what, text, _values(row, names, number), None) for number, row in enumerate(chunk, first)]
             try:

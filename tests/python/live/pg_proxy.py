@@ -6,7 +6,7 @@ import os
 import socket
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
@@ -35,6 +35,8 @@ class PgProxy:
         self.messages: list[tuple[str, bytes]] = []
         self.trips = 0
         self.received = 0
+        # Called with each message before it is forwarded; true cuts the connection instead.
+        self.cut: Callable[[str, bytes], bool] = lambda name, body: False
         self._waiting_for_client = True
         self._sockets: list[socket.socket] = []
         threading.Thread(target=self._accept, daemon=True).start()
@@ -93,7 +95,10 @@ class PgProxy:
                             break
                         if started:
                             letter = chr(pending[0])
-                            self.messages.append((_NAMES.get(letter, letter), pending[5:size]))
+                            message = _NAMES.get(letter, letter), pending[5:size]
+                            self.messages.append(message)
+                            if self.cut(*message):
+                                raise ConnectionAbortedError
                         started, pending = True, pending[size:]
                 server.sendall(data)
         self._end(client, server)

@@ -20,11 +20,11 @@ import barewire.pg
 with barewire.pg.connect(sys.argv[1]) as first:
     first.execute("CREATE TABLE accounts (id int, balance int); INSERT INTO accounts VALUES (1, 100), (2, 0)")
 """
-SAID = {0: "{'name': 'Ann', 'age': 31}", 2: "['UPDATE 1', 91]", 3: "50000\n[7]\n50005", 5: "news hello"}
+SAID = {0: "{'name': 'Ann', 'age': 31}", 2: "['UPDATE 1', 91]", 3: "50000\n[7]\n50005", 4: "100000", 6: "news hello"}
 
 
 def test_there_is_code_to_run() -> None:
-    assert len(BLOCKS) == 6 and len(FIRST_PAGE) == 1
+    assert len(BLOCKS) == 7 and len(FIRST_PAGE) == 1
 
 
 def run(program: str, conninfo: str) -> str:

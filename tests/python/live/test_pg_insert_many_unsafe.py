@@ -156,6 +156,8 @@ async def test_wrong_arguments(session: Any, table: psycopg.Connection[Any], ret
             await session.insert_many_unsafe("t", wrong, returning=returning)
     with pytest.raises((TypeError, psycopg.DataError)):
         await session.insert_many_unsafe("t", [5], returning=returning)
+    with pytest.raises(psycopg.DataError, match=r"row 0\b"):
+        await session.insert_many_unsafe("t", [None, {"n": 2}], returning=returning)
     schema = table.execute("SELECT current_schema").fetchone()[0]  # type: ignore[index]
     await session.insert_many_unsafe("t", [{"n": 1}], schema_name=schema, returning=returning)
     assert len(content(table)) == 1
