@@ -208,7 +208,8 @@ void Connection::feed_copy() noexcept {
             if (block_left_ == 0) continue;
         }
         if ((ready & ~POLLIN) == 0) {
-            blocked_ = true;
+            // Not blocked_: a flush at the end of the turn may succeed, and would take that back.
+            more_to_send_ = true;
             return;
         }
         const std::size_t part = std::min(block_left_, piece);

@@ -203,6 +203,15 @@ async def test_asynchronous_rows(pg_schema: str, table: psycopg.Connection[Any])
     await made.close()
 
 
+@pytest.mark.parametrize("size", [4_000, 7_000, 10_000, 20_000, 50_000])
+async def test_what_fills_the_socket_goes_on_when_it_has_emptied(session: Any, table: psycopg.Connection[Any], size: int) -> None:
+    # Some of it stands in libpq's buffer when the socket is full, and goes out at the end of the loop's turn.
+    for _ in range(5):
+        async with session.transaction():
+            await session.copy_records_to_table("t", records=[(n, "x", None) for n in range(size)], timeout=20)
+    assert await session.fetchval("SELECT count(*) FROM t") == 5 * size
+
+
 @pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
 async def test_other_encodings(face: str, postgres_conninfo: str, encoding: str) -> None:
     name = f"encoded_{uuid.uuid4().hex}"
