@@ -79,9 +79,24 @@ bool BatchCall::rewind(std::size_t from) noexcept {
 
 Next BatchCall::next(net::pg::Item& item) noexcept {
     if (given_up()) return Next::refuse;
+    if (doubted_ != none) {  // described again, so next_ is 0
+        net::pg::StatementUse& use = statements_[all_[doubted_].use];
+        const bool same = same_types(use);
+        if (same) next_ = doubted_;
+        doubted_ = none;
+        if (same) return Next::refuse;
+        use.doubted.clear();
+        forget_error();
+    }
     try {
         while (next_ < all_.size()) {
             if (write(item)) return given_up() ? Next::refuse : Next::item;
+            const bool doubted = refused_values_ && doubts_types(session(), statements_[all_[next_].use]);
+            if (!separate && doubted && !given_up()) {
+                doubted_ = next_;
+                keep_error();
+                return Next::anew;
+            }
             // Values that do not fit are this item's own error where each is on its own.
             if (!separate || given_up() || PyErr_Occurred() == nullptr || !PyErr_ExceptionMatches(PyExc_Exception)) break;
             all_[next_++].error = py::take_exception();
@@ -97,6 +112,7 @@ Next BatchCall::next(net::pg::Item& item) noexcept {
 
 bool BatchCall::write(net::pg::Item& item) {
     PgSession& inner = session();
+    refused_values_ = false;
     if (next_ == 0) {
         // All types first, so that nothing has been sent when one must be looked up.
         std::vector<std::uint32_t> unknown;
@@ -126,7 +142,10 @@ bool BatchCall::write(net::pg::Item& item) {
     item.use = one.use;
     item.binary_results = plan->binary_results;
     InsideLink mark(inner);
-    if (!write_parameters(inner, *plan, PySequence_Fast_ITEMS(one.values), -1, item.parameters)) return false;
+    if (!write_parameters(inner, *plan, PySequence_Fast_ITEMS(one.values), -1, item.parameters)) {
+        refused_values_ = true;
+        return false;
+    }
     sent_.push_back(next_);
     item.last = ++next_ == all_.size();
     return true;

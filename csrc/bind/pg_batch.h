@@ -43,6 +43,8 @@ private:
     std::vector<net::pg::StatementUse> statements_;
     std::vector<std::size_t> sent_;   // position of each item that was sent
     std::size_t next_ = 0;
+    std::size_t doubted_ = none;      // position whose values did not fit, see Next::anew
+    bool refused_values_ = false;     // write() has failed at the values
 };
 
 }  // namespace barewire::bind

@@ -42,6 +42,7 @@ protected:
     PgSession& session() const noexcept { return session_of(connection_.get()); }
     // In a callback: keeps the Python error for the caller. The callback then refuses or stops.
     void keep_error();
+    void forget_error() noexcept { error_.reset(); }
     // In a callback: these types must be looked up before it can be run; it is then run again. The callback refuses.
     void need_types(std::vector<std::uint32_t> oids) {
         unknown_types_ = std::move(oids);

@@ -34,7 +34,10 @@ ManyCall* ManyCall::make(PyObject* connection, PyObject* query, PyObject* rows) 
 PgCall* ManyCall::again() {
     // Types are asked for before the first row is taken, so the iterator is untouched.
     ManyCall* next = make(connection_.get(), query_.get(), iterator_.get());
-    if (next != nullptr) next->rows_ = std::move(rows_);
+    if (next != nullptr) {
+        next->rows_ = std::move(rows_);
+        next->refused_row_ = std::move(refused_row_);
+    }
     return next;
 }
 
@@ -47,21 +50,28 @@ bool ManyCall::rewind(std::size_t) noexcept {
     py::restore_exception(std::move(outer));
     if (!anew) return false;
     iterator_ = std::move(anew);
+    refused_row_.reset();
     row_ = 0;
     return true;
 }
 
 Next ManyCall::next(net::pg::Item& item) noexcept {
     if (given_up()) return Next::refuse;
-    bool ended = false;
+    if (!use_.doubted.empty()) {
+        if (same_types(use_)) return Next::refuse;
+        use_.doubted.clear();
+        forget_error();
+    }
+    bool ended = false, doubted = false;
     try {
         if (write(item, ended)) return given_up() ? Next::refuse : Next::item;
+        doubted = !ended && doubts_types(session(), use_);
     } catch (const std::bad_alloc&) {
         PyErr_NoMemory();
     }
     if (ended) return Next::end;
     if (PyErr_Occurred() != nullptr) keep_error();
-    return Next::refuse;
+    return doubted && !given_up() ? Next::anew : Next::refuse;
 }
 
 bool ManyCall::write(net::pg::Item& item, bool& ended) {
@@ -73,7 +83,7 @@ bool ManyCall::write(net::pg::Item& item, bool& ended) {
         return false;
     }
     InsideLink mark(inner);
-    Ref row = Ref::steal(PyIter_Next(iterator_.get()));
+    Ref row = refused_row_ ? std::move(refused_row_) : Ref::steal(PyIter_Next(iterator_.get()));
     if (!row) {
         ended = PyErr_Occurred() == nullptr;
         return false;
@@ -85,7 +95,10 @@ bool ManyCall::write(net::pg::Item& item, bool& ended) {
     Ref values = Ref::steal(PySequence_Tuple(row.get()));  // a list could change under user code
     if (!values || !check_count(inner, *plan, PyTuple_GET_SIZE(values.get()), row_)) return false;
     item.binary_results = plan->binary_results;
-    if (!write_parameters(inner, *plan, PySequence_Fast_ITEMS(values.get()), row_, item.parameters)) return false;
+    if (!write_parameters(inner, *plan, PySequence_Fast_ITEMS(values.get()), row_, item.parameters)) {
+        if (row_ == 0) refused_row_ = std::move(row);
+        return false;
+    }
     ++row_;
     return true;
 }

@@ -26,6 +26,7 @@ private:
     bool write(net::pg::Item& item, bool& ended);
 
     py::Ref query_, rows_, iterator_;
+    py::Ref refused_row_;   // the first one, taken already
     net::pg::StatementUse use_;
     long long row_ = 0;
 };

@@ -132,6 +132,13 @@ bool write_parameters(PgSession& session, const StatementPlan& plan, PyObject* c
     return true;
 }
 
+bool doubts_types(PgSession& session, net::pg::StatementUse& use) {
+    if (use.fresh || use.once || PyErr_Occurred() == nullptr) return false;
+    if (!PyErr_ExceptionMatches(session.profile->module->pg_kinds.data_error.get())) return false;
+    use.doubted = use.statement->parameter_types;
+    return true;
+}
+
 walk::PgCells cells_of(const net::pg::Result& result) noexcept {
     // A capture-less function: the source is the result itself.
     return {const_cast<net::pg::Result*>(&result), result.rows(),

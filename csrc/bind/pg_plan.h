@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "bind/pg_types.h"
+#include "net/pg/operation.h"
 #include "net/pg/parameters.h"
 #include "net/pg/result.h"
 #include "net/pg/statement.h"
@@ -39,6 +40,11 @@ std::unique_ptr<StatementPlan> plan_of_result(PgSession& session, const net::pg:
 [[nodiscard]] bool write_parameters(PgSession& session, const StatementPlan& plan, PyObject* const* values, long long row,
                                     net::pg::Parameters& out);
 // False with psycopg.ProgrammingError set when `given` is not the number of parameters.
+// After write_parameters() has failed: whether the value could fit if the server were asked again what the statement takes,
+// because a column may have got another type since. The types are then noted in the use.
+bool doubts_types(PgSession& session, net::pg::StatementUse& use);
+// The statement of such a use was described again: whether it takes the same types as before.
+inline bool same_types(const net::pg::StatementUse& use) { return use.statement->parameter_types == use.doubted; }
 [[nodiscard]] bool check_count(PgSession& session, const StatementPlan& plan, Py_ssize_t given, long long row);
 
 // Whether values of the type depend on the session's time zone.

@@ -115,10 +115,17 @@ PgCall* QueryCall::again() {
 Next QueryCall::next(net::pg::Item& item) noexcept {
     if (written_) return Next::end;
     if (given_up()) return Next::refuse;
+    if (!use_.doubted.empty()) {
+        if (same_types(use_)) return Next::refuse;
+        use_.doubted.clear();
+        forget_error();
+    }
     try {
         if (!write(item)) {
-            if (PyErr_Occurred() != nullptr) keep_error();
-            return Next::refuse;
+            if (PyErr_Occurred() == nullptr) return Next::refuse;
+            const bool doubted = doubts_types(session(), use_);
+            keep_error();
+            return doubted && !given_up() ? Next::anew : Next::refuse;
         }
     } catch (const std::bad_alloc&) {
         PyErr_NoMemory();

@@ -194,6 +194,7 @@ private:
     // ending.cpp: how operations and connections end
     void conclude(Execution& execution) noexcept;
     bool repeat(Execution& execution, std::size_t from) noexcept;
+    bool roll_back(Execution& execution) noexcept;
     void fail(Operation& operation, Failure::Kind kind, const char* message) noexcept;
     void finish(Operation& operation) noexcept;
     void retire(Operation& operation) noexcept;

@@ -28,21 +28,29 @@ void Connection::conclude(Execution& execution) noexcept {
         give_held(execution);
     }
     if (execution.failed_ && execution.repeatable_ && !execution.kept_ && repeat(execution, 0)) return;
-    if (execution.failed_ && execution.begun_ && !execution.rolling_back_) {
-        execution.rolling_back_ = true;
-        if (!send_plain(execution, "ROLLBACK", Sent::rollback)) return;
-        send_sync(&execution, 0, true);
-        return;
-    }
+    if ((execution.failed_ || execution.failure) && roll_back(execution)) return;
+    if (execution.refused_) fail(execution, Failure::Kind::refused, "");
     finish(execution);
+}
+
+// The transaction that it has begun must not stay open. True: a ROLLBACK is under way, or the connection is lost.
+bool Connection::roll_back(Execution& execution) noexcept {
+    // A cancel request that comes late may hit one, but not two.
+    if (!execution.begun_ || !maybe_open_ || execution.rollbacks_ == 2) return false;
+    ++execution.rollbacks_;
+    if (send_plain(execution, "ROLLBACK", Sent::rollback)) send_sync(&execution, 0, true);
+    return true;
 }
 
 // Sends it once more, from an item on; nothing of it is under way. False: it may not, or does not want to.
 bool Connection::repeat(Execution& execution, std::size_t from) noexcept {
-    // A BEGIN that waits for the next operation is not meant for this one.
-    if (execution.repeated_ || execution.discarding_ || maybe_open_ || !begin_.empty() || !execution.rewind(from)) return false;
+    if (execution.repeated_ || (execution.discarding_ && !execution.refused_)) return false;
+    // Unless nothing was sent: a BEGIN that waits for the next operation is not meant for this one.
+    const bool untouched = execution.refused_ && execution.items_ == 0;
+    if (!untouched && (maybe_open_ || !begin_.empty())) return false;
+    if (!execution.rewind(from)) return false;
     // What has made one of its statements stale may have done so to others: they are described again in the same flush.
-    for (std::size_t i = 0; execution.use_count > 1 && i < execution.use_count; ++i) {
+    for (std::size_t i = 0; (execution.use_count > 1 || execution.refused_) && i < execution.use_count; ++i) {
         const StatementUse& use = execution.uses[i];
         if (use.statement && !use.once) statements_.invalidate(*use.statement);
     }
@@ -51,6 +59,7 @@ bool Connection::repeat(Execution& execution, std::size_t from) noexcept {
     execution.start_anew();
     execution.items_ = from;
     execution.repeated_ = true;
+    execution.discarding_ = false;
     if (barrier_ == &execution) barrier_ = nullptr;
     if (execution.queued_) return true;
     execution.queued_ = true;
@@ -101,7 +110,10 @@ void Connection::release_statements(Execution& execution) noexcept {
     execution.pinned_ = false;
     for (std::size_t i = 0; i < execution.use_count; ++i) {
         StatementUse& use = execution.uses[i];
-        if (use.statement && !use.once) statements_.release(*use.statement);
+        if (use.statement && !use.once) {
+            if (!use.doubted.empty() && !use.fresh) statements_.invalidate(*use.statement);
+            statements_.release(*use.statement);
+        }
         use.statement = nullptr;
     }
 }

@@ -200,6 +200,7 @@ void Connection::feed_copy() noexcept {
                     flush();
                     return;
                 case Next::refuse:
+                case Next::anew:
                     copy.failure.kind = Failure::Kind::refused;
                     copy.discarding_ = true;
                     end_copy("stopped by the client");

@@ -59,6 +59,9 @@ enum class Next : std::uint8_t {
     end,      // there is nothing more
     wait,     // not yet; Connection::resume() asks again
     refuse,   // an error of its own: nothing of this item is sent, `failure` gets kind `refused`
+    // Without `separate`: a value does not fit what its statement takes, which is remembered from before (StatementUse::doubted).
+    // If nothing is kept of what has been sent, the statements are described again and rewind(0) called; else as `refuse`.
+    anew,
 };
 
 // Filled by the caller, driven by a Connection, read by the caller again. Not thread-safe: it belongs to the thread that
@@ -137,6 +140,10 @@ struct StatementUse {
     // flush, without asking for a description. For SET, FETCH, BEGIN and the like; `statement` then knows nothing.
     bool once = false;
     Statement* statement = nullptr;   // set by the connection before the first next(), valid until the operation ends
+    bool fresh = false;               // it was described for this operation
+    // Of the layer above: the parameters' types that a value does not fit, and that may be out of date. Unless it is described
+    // again for this operation it is for the next one.
+    std::vector<std::uint32_t> doubted;
 };
 
 // What next() fills.
@@ -197,7 +204,9 @@ private:
     bool failed_ = false;
     bool repeatable_ = false;      // failed in a way that a second attempt mends
     bool repeated_ = false;
-    bool begun_ = false, rolling_back_ = false;
+    bool refused_ = false;         // said Next::anew after something was sent
+    bool begun_ = false;
+    std::uint8_t rollbacks_ = 0;   // how often ROLLBACK was sent
     bool pinned_ = false;          // holds its statements
     std::vector<OwnedResult> use_errors_;
     // With `separate`: the last items that were answered, if all of them failed in such a way. Nothing behind them was run.
@@ -212,7 +221,9 @@ private:
         use_errors_.clear();
         held_.clear();
         items_ = 0;
-        kept_ = failed_ = repeatable_ = repeated_ = begun_ = rolling_back_ = false;
+        kept_ = failed_ = repeatable_ = repeated_ = refused_ = begun_ = false;
+        rollbacks_ = 0;
+        for (std::size_t i = 0; i < use_count; ++i) uses[i].fresh = false;
     }
 };
 

@@ -122,10 +122,10 @@ void Connection::deliver(Execution& execution, PGresult* result) noexcept {
     if (view.kind() == ResultKind::command) notice_tag(result);
     front_rows_ += static_cast<std::uint32_t>(view.rows());
     if (!execution.held_.empty()) give_held(execution);
+    if (!undone_by_error(libpq_->PQcmdStatus_(result))) execution.kept_ = true;
     if (!execution.discarding_) {
         Statement& statement = *front.statement;
         if (view.columns() != 0) compare(statement, view);
-        if (!undone_by_error(libpq_->PQcmdStatus_(result))) execution.kept_ = true;
         switch (execution.result(front.item, statement, view)) {
             case Answer::more: break;
             case Answer::pause: paused_ = &execution; break;
@@ -377,7 +377,10 @@ void Connection::synced() noexcept {
     if (!operation) return;
     --operation->expected_;
     if (operation->finished) {
-        retire(*operation);
+        // Given up: nobody else would end its transaction.
+        const bool open = operation->kind == Operation::Kind::execution && operation->expected_ == 0 &&
+                          roll_back(static_cast<Execution&>(*operation));
+        if (!open) retire(*operation);
     } else if (operation->kind != Operation::Kind::execution) {
         // Of the BEGIN before it.
         if (!operation->error) return;

@@ -63,6 +63,12 @@ bool Connection::advance(Execution& execution) noexcept {
                 execution.failed_item = execution.items_;
                 execution.discarding_ = !execution.separate;
                 return end_items(execution, false);
+            case Next::anew:
+                execution.failed_item = execution.items_;
+                execution.refused_ = execution.failed_ = execution.repeatable_ = true;
+                if (execution.items_ == 0 && repeat(execution, 0)) return advance(execution);
+                execution.discarding_ = true;
+                return end_items(execution, false);
         }
         if (execution.use_error(item.use)) skip_item(execution, item.use);
         else if (!send_item(execution, item)) return !execution.queued_;
@@ -123,6 +129,7 @@ bool Connection::describe(Execution& execution) noexcept {
     for (std::size_t i = 0; i < execution.use_count; ++i) {
         const StatementUse& use = execution.uses[i];
         if (use.once || use.statement->described) continue;
+        execution.uses[i].fresh = true;
         bool before = false;
         for (std::size_t j = 0; j < i; ++j) before = before || execution.uses[j].statement == use.statement;
         if (before) continue;
@@ -247,7 +254,7 @@ bool Connection::end_items(Execution& execution, bool keep) noexcept {
     const bool nothing = execution.items_ == 0 || (execution.separate && execution.expected_ == 0);
     bool good = true;
     if (!nothing && !execution.separate) {
-        if (!keep && !execution.failed_ && !maybe_open_) {
+        if (!keep && (!execution.failed_ || execution.refused_) && !maybe_open_) {
             // They would be committed by the Sync otherwise; inside the caller's own transaction that is for him to undo.
             good = sent(libpq_->PQsendQueryPrepared_(connection_, "barewire_no_such_statement", 0, nullptr, nullptr, nullptr, 0));
             if (good) {
@@ -266,6 +273,7 @@ bool Connection::end_items(Execution& execution, bool keep) noexcept {
     waiting_.remove(execution);
     execution.queued_ = false;
     if (nothing) {
+        if (execution.refused_) fail(execution, Failure::Kind::refused, "");
         finish(execution);
         return true;
     }

@@ -103,6 +103,18 @@ async def test_an_error_of_one_on_its_own(session: Any, table: psycopg.Connectio
     assert count(table) == 2 and not session.in_transaction
 
 
+async def test_values_that_do_not_fit_end_the_batchs_transaction(session: Any, table: psycopg.Connection[Any]) -> None:
+    for _ in range(2):
+        batch = session.batch(isolation="serializable")
+        batch.execute("INSERT INTO t VALUES ($1, $2)", 1, "a")
+        batch.execute("INSERT INTO t VALUES ($1, $2)", "2", "b")
+        with pytest.raises(psycopg.DataError, match=r"\$1: expected int for int4, got str") as raised:
+            await batch.run()
+        assert raised.value.batch_position == 1 and not session.in_transaction
+    await session.execute("INSERT INTO t VALUES (5)")
+    assert count(table) == 1
+
+
 @pytest.mark.parametrize("transaction", [True, False])
 async def test_values_that_do_not_fit(session: Any, table: psycopg.Connection[Any], transaction: bool) -> None:
     batch = session.batch(transaction=transaction)
@@ -197,14 +209,17 @@ async def test_many_statements_and_large_results(session: Any, table: psycopg.Co
     assert count(table) == 3000
 
 
-async def test_timeout(session: Any, table: psycopg.Connection[Any]) -> None:
-    batch = session.batch(timeout=0.2)
-    batch.execute("INSERT INTO t VALUES (1)")
-    batch.fetchval("SELECT pg_sleep(20)")
-    batch.execute("INSERT INTO t VALUES (2)")
-    with pytest.raises(barewire.pg.StatementTimeout):
-        await batch.run()
-    assert count(table) == 0 and await session.fetchval("SELECT 1") == 1
+@pytest.mark.parametrize("modes", [{}, {"isolation": "serializable"}])
+async def test_timeout(session: Any, table: psycopg.Connection[Any], modes: dict[str, str]) -> None:
+    for _ in range(2):
+        batch = session.batch(timeout=0.1, **modes)
+        batch.execute("INSERT INTO t VALUES (1)")
+        batch.fetchval("SELECT pg_sleep(20)")
+        batch.execute("INSERT INTO t VALUES (2)")
+        with pytest.raises(barewire.pg.StatementTimeout):
+            await batch.run()
+        assert count(table) == 0 and not session.in_transaction
+        assert await session.fetchval("SELECT 1") == 1 and not session.in_transaction
 
 
 async def test_round_trips(face: str, libpq: str, pg_schema: str, table: psycopg.Connection[Any]) -> None:
