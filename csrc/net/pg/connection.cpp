@@ -353,7 +353,7 @@ bool Connection::flush() noexcept {
 // False: the connection is lost.
 bool Connection::read_input() noexcept {
     bool again = false;
-    if (stage_ == Stage::copy_in && server_protests()) end_copy(nullptr);
+    if (stage_ == Stage::copy_in && server_protests()) end_copy("stopped by the client");
     for (int round = 0; round < most_reads; ++round) {
         const bool alive = libpq_->PQconsumeInput_(connection_) != 0;
         // What has arrived before the end, a last word of the server perhaps, belongs to operations still.

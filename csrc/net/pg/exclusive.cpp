@@ -187,8 +187,8 @@ void Connection::feed_copy() noexcept {
     for (std::size_t turn = 0;;) {
         const short ready = readiness(descriptor_);
         if ((ready & ~POLLOUT) != 0 && server_protests()) {
-            // It has failed and throws away what we send.
-            end_copy(nullptr);
+            // It has failed and throws away what we send. What is not complete must not look so, whatever happens.
+            end_copy("stopped by the client");
             return;
         }
         if (block_left_ == 0) {
@@ -243,12 +243,18 @@ void Connection::look_behind_copy() noexcept {
     if (std::exchange(copy_ended_, false) && connected()) receive_exclusive();
 }
 
-// libpq does not show an error while data is copied in, so its first bytes are looked for in the socket, as long as nothing
-// of them has been read. Only without TLS; there the error is seen at the end.
+// libpq does not show an error while data is copied in, so its first bytes are looked for in the socket, or behind it in the
+// TLS library, as long as nothing of them has been read. With GSSAPI encryption the error is seen at the end only.
 bool Connection::server_protests() const noexcept {
     std::uint8_t bytes[4096];
-    const ssize_t count = ::recv(descriptor_, bytes, sizeof bytes, MSG_PEEK | MSG_DONTWAIT);
-    if (count <= 0 || libpq_->PQsslInUse_(connection_)) return false;
+    ssize_t count = 0;
+    if (libpq_->PQsslInUse_(connection_)) {
+        void* tls = libpq_->PQsslStruct_ ? libpq_->PQsslStruct_(connection_, "OpenSSL") : nullptr;
+        if (tls) count = libpq_->SSL_peek_(tls, bytes, static_cast<int>(sizeof bytes));
+    } else if (!libpq_->PQgssEncInUse_(connection_)) {
+        count = ::recv(descriptor_, bytes, sizeof bytes, MSG_PEEK | MSG_DONTWAIT);
+    }
+    if (count <= 0) return false;
     for (std::size_t at = 0; at + 5 <= static_cast<std::size_t>(count);) {
         if (bytes[at] == 'E') return true;
         at += 1 + std::size_t{base::load_big<std::uint32_t>(bytes + at + 1)};

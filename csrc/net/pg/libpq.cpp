@@ -87,6 +87,8 @@ std::shared_ptr<const Libpq> Libpq::load(const char* path, std::string& why) {
                             find(handle, "PQcancelFinish", libpq->PQcancelFinish_);
         if (cancel) find(handle, "PQcancelCreate", libpq->PQcancelCreate_);
     }
+    // libssl is found behind the object because libpq depends on it.
+    if (find(handle, "SSL_peek", libpq->SSL_peek_)) find(handle, "PQsslStruct", libpq->PQsslStruct_);
     libpq->rows_in_place = rows_lie_as_expected(*libpq);
     return libpq;
 }

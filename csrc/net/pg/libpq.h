@@ -20,7 +20,7 @@ namespace barewire::net::pg {
 #define BAREWIRE_LIBPQ_FUNCTIONS(X)                                                                                        \
     X(PQlibVersion) X(PQconnectStartParams) X(PQconnectPoll) X(PQfinish) X(PQstatus) X(PQtransactionStatus) X(PQsocket)     \
     X(PQerrorMessage) X(PQserverVersion) X(PQparameterStatus) X(PQbackendPID) X(PQhost) X(PQhostaddr) X(PQport) X(PQdb)     \
-    X(PQuser) X(PQpass) X(PQoptions) X(PQprotocolVersion) X(PQsslInUse) X(PQconninfo) X(PQconninfoParse)                    \
+    X(PQuser) X(PQpass) X(PQoptions) X(PQprotocolVersion) X(PQsslInUse) X(PQgssEncInUse) X(PQconninfo) X(PQconninfoParse)                    \
     X(PQconninfoFree) X(PQconndefaults) X(PQconnectionNeedsPassword) X(PQconnectionUsedPassword) X(PQsetnonblocking) X(PQflush)                 \
     X(PQconsumeInput) X(PQisBusy)                                                                                           \
     X(PQgetResult) X(PQclear) X(PQsendQuery) X(PQsendQueryParams) X(PQsendPrepare) X(PQsendQueryPrepared)                   \
@@ -47,6 +47,9 @@ struct Libpq : ResultFunctions {
     int (*PQcancelSocket_)(const pg_cancel_conn*) = nullptr;
     char* (*PQcancelErrorMessage_)(const pg_cancel_conn*) = nullptr;
     void (*PQcancelFinish_)(pg_cancel_conn*) = nullptr;
+    // Of a library built with OpenSSL, else nullptr: what has been decrypted, or can be, without taking it.
+    void* (*PQsslStruct_)(PGconn*, const char*) = nullptr;
+    int (*SSL_peek_)(void*, void*, int) = nullptr;
 
     int version = 0;   // 150020: 15.20
 

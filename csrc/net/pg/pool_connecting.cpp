@@ -16,12 +16,13 @@ constexpr auto first_pause = std::chrono::milliseconds(50);
 constexpr auto longest_pause = std::chrono::seconds(2);
 
 // Whether it makes sense to try again while callers wait: the server cannot be reached, or is starting or full. The server's
-// refusals (a wrong password) are final; libpq shows them as text only.
+// refusals (a wrong password) and certificates are final; libpq shows them as text only.
 bool passes(const Failure& failure) noexcept {
     if (failure.kind == Failure::Kind::network_timeout) return true;
     if (failure.kind != Failure::Kind::network) return false;
     const std::string_view text = failure.message;
     const auto has = [&](std::string_view part) { return text.find(part) != std::string_view::npos; };
+    if (has("certificate") || has("does not support SSL")) return false;
     if (has("no password supplied") || has("invalid connection option") || has("missing \"=\"")) return false;
     if (!has("FATAL:")) return true;
     return has("starting up") || has("shutting down") || has("recovery") || has("too many") || has("remaining connection slots");

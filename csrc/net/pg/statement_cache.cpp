@@ -1,8 +1,13 @@
 // The hash table and the order of use of a connection's statements. Sending may not live here.
 #include "net/pg/statement_cache.h"
 
+#include <chrono>
+#include <cstdint>
 #include <cstring>
+#include <exception>
 #include <new>
+#include <random>
+#include <string>
 
 namespace barewire::net::pg {
 
@@ -20,6 +25,21 @@ bool equal(const Statement& statement, const StatementKey& key) noexcept {
            std::memcmp(statement.text.data(), key.text, key.size) == 0 &&
            (key.type_count == 0 ||
             std::memcmp(statement.fixed_types.data(), key.types, key.type_count * sizeof *key.types) == 0);
+}
+
+// Of this cache's names on the server: no other session has them. Behind a pooler sessions meet each other's statements; one
+// of the same name would be run in place of ours.
+std::string new_prefix() {
+    std::uint64_t bits = 0;
+    try {
+        std::random_device random;
+        bits = std::uint64_t{random()} << 32 | random();
+    } catch (const std::exception&) {
+        bits = static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count()) * 0x9e3779b97f4a7c15;
+    }
+    std::string made = "barewire_";
+    for (int digit = 0; digit < 12; ++digit, bits >>= 4) made += "0123456789abcdef"[bits & 15];
+    return made + '_';
 }
 
 }  // namespace
@@ -82,7 +102,8 @@ void StatementCache::release(Statement& statement) noexcept {
 bool StatementCache::name(Statement& statement) noexcept {
     if (!keeps(statement)) return true;
     try {
-        statement.name = "barewire_" + std::to_string(next_name_);
+        if (prefix_.empty()) prefix_ = new_prefix();
+        statement.name = prefix_ + std::to_string(next_name_);
     } catch (const std::bad_alloc&) {
         return false;
     }

@@ -70,6 +70,7 @@ private:
     Statement *newest_ = nullptr, *oldest_ = nullptr;
     std::size_t size_ = 0;
     std::uint64_t next_name_ = 1;
+    std::string prefix_;
 };
 
 }  // namespace barewire::net::pg

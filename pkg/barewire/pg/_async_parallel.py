@@ -37,15 +37,15 @@ _LOOK = 1.0
 # Seconds that connections have for their rollback, and a pool for a further connection.
 _ROLLBACK = 5.0
 _FURTHER = 1.0
-# What a session was told by SET, to be said to further ones.
+# What a session was told by SET, to be said to further ones within their transactions: a pooler may be in between.
 _TOLD = """
 SELECT session_user::text, pg_catalog.current_setting('role'),
     ARRAY(SELECT name FROM pg_catalog.pg_settings WHERE source = 'session' ORDER BY name),
     ARRAY(SELECT setting FROM pg_catalog.pg_settings WHERE source = 'session' ORDER BY name)"""
 _TELL = (
-    "SELECT pg_catalog.set_config('session_authorization', $1, false) WHERE session_user <> $1::text",
-    "SELECT pg_catalog.set_config('role', $1, false) WHERE pg_catalog.current_setting('role') <> $1",
-    "SELECT pg_catalog.set_config(name, setting, false) FROM ROWS FROM (pg_catalog.unnest($1::text[]), "
+    "SELECT pg_catalog.set_config('session_authorization', $1, true) WHERE session_user <> $1::text",
+    "SELECT pg_catalog.set_config('role', $1, true) WHERE pg_catalog.current_setting('role') <> $1",
+    "SELECT pg_catalog.set_config(name, setting, true) FROM ROWS FROM (pg_catalog.unnest($1::text[]), "
     "pg_catalog.unnest($2::text[])) AS told (name, setting)",
 )
 _TABLE = """
@@ -71,11 +71,9 @@ async def insert_over_further(
         for _ in range(count):
             another = await stack.enter_async_context(connection._another())
             await another._connect()
-            for statement, arguments in zip(_TELL, ((user,), (role,), (names, settings))):
-                if arguments[0]:
-                    await another.fetch(statement, *arguments, timeout=timeout)
             further.append(another)
-        return await insert_over(further, place, rows, columns, returning, timeout)
+        told = list(zip(_TELL, ((user,), (role,), (names, settings))))
+        return await insert_over(further, place, rows, columns, returning, timeout, told)
 
 
 async def insert_over_lent(
@@ -95,7 +93,7 @@ async def insert_over_lent(
         if len(lent) == 1:
             return await insert_rows(lent[0], table, rows, columns, schema, returning, timeout)
         place = await _find_table(lent[0], table, schema, timeout)
-        return await insert_over(lent, place, rows, columns, returning, timeout)
+        return await insert_over(lent, place, rows, columns, returning, timeout, [])
 
 
 async def _find_table(connection: AsyncConnection, table: str, schema: Any, timeout: Any) -> tuple[str, str]:
@@ -107,24 +105,46 @@ async def _find_table(connection: AsyncConnection, table: str, schema: Any, time
     return name, table
 
 
+async def _insert_over_one(
+    connection: AsyncConnection,
+    table: str,
+    rows: Any,
+    columns: Any,
+    schema: str,
+    returning: Any,
+    timeout: Any,
+    told: list[Any],
+) -> Any:
+    async with connection.transaction():
+        for statement, arguments in told:
+            await connection.fetch(statement, *arguments, timeout=timeout)
+        return await insert_rows(connection, table, rows, columns, schema, returning, timeout)
+
+
 async def insert_over(
-    connections: Sequence[AsyncConnection], place: tuple[str, str], rows: Any, columns: Any, returning: Any, timeout: Any
+    connections: Sequence[AsyncConnection],
+    place: tuple[str, str],
+    rows: Any,
+    columns: Any,
+    returning: Any,
+    timeout: Any,
+    told: list[Any],
 ) -> Any:
     schema, table = place
     # asyncio only
     if isinstance(rows, AsyncIterable):
-        return await _insert_awaited_over(connections, place, aiter(rows), columns, returning, timeout)
+        return await _insert_awaited_over(connections, place, aiter(rows), columns, returning, timeout, told)
     # end of asyncio only
     if columns is None:
         first, rows = first_row(rows)
         columns = list(first) if isinstance(first, Mapping) else None
     target, chosen = await table_columns(connections[0], table, schema, columns, timeout)
     if returning is not None and any(map(cannot_be_unnested, chosen)):
-        return await insert_rows(connections[0], table, rows, columns, schema, returning, timeout)
+        return await _insert_over_one(connections[0], table, rows, columns, schema, returning, timeout, told)
     async with Together(connections) as together:
         load = AsyncLoad(connections, together, target, chosen, returning, timeout)
         try:
-            await load.begin()
+            await load.begin(told)
             return await load.run(rows)
         except BaseException:
             await load.abandon()
@@ -133,7 +153,13 @@ async def insert_over(
 
 # asyncio only
 async def _insert_awaited_over(
-    connections: Sequence[AsyncConnection], place: tuple[str, str], rows: Any, columns: Any, returning: Any, timeout: Any
+    connections: Sequence[AsyncConnection],
+    place: tuple[str, str],
+    rows: Any,
+    columns: Any,
+    returning: Any,
+    timeout: Any,
+    told: list[Any],
 ) -> Any:
     schema, table = place
     try:
@@ -144,11 +170,12 @@ async def _insert_awaited_over(
         columns = list(first[0])
     target, chosen = await table_columns(connections[0], table, schema, columns, timeout)
     if returning is not None and any(map(cannot_be_unnested, chosen)):
-        return await insert_rows(connections[0], table, _chained(first, rows), columns, schema, returning, timeout)
+        rows = _chained(first, rows)
+        return await _insert_over_one(connections[0], table, rows, columns, schema, returning, timeout, told)
     async with Together(connections) as together:
         load = AsyncLoad(connections, together, target, chosen, returning, timeout)
         try:
-            await load.begin()
+            await load.begin(told)
             return await load.run_awaited(first, rows)
         except BaseException:
             await load.abandon()
@@ -215,12 +242,16 @@ class AsyncLoad:
         self._knotted: _Share | None = None
 
     # --- the steps ---------------------------------------------------------------------------------------------------
-    async def begin(self) -> None:
+    async def begin(self, told: list[Any]) -> None:
         for share in self._shares:
             share.connection._prepend("BEGIN")
             call = share.connection.fetchval("SELECT pg_catalog.pg_backend_pid()", timeout=self._timeout)
             self._start(share, call, lambda pid, share=share: setattr(share, "pid", pid))
         await self._all_ended()
+        for statement, arguments in told:
+            for share in self._shares:
+                self._start(share, share.connection.fetch(statement, *arguments, timeout=self._timeout), None)
+            await self._all_ended()
 
     async def run(self, rows: Any) -> Any:
         source = _core.PgRowSource(rows)

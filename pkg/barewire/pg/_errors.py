@@ -111,7 +111,8 @@ def failure(kind: str, message: str) -> BaseException:
     """The exception of a failure without a server's error: connecting, sending, closing, waiting for a connection."""
     if kind == "protocol" and message.endswith("needs a copy operation"):
         return psycopg.ProgrammingError("COPY ... FROM STDIN needs copy_from, COPY ... TO STDOUT needs copy_to")
-    return _BY_KIND.get(kind, psycopg.OperationalError)(_TEXTS.get(kind) or message.strip())
+    parts = [_TEXTS.get(kind, ""), message.strip() if kind != "pool_closed" else ""]  # why a pool cannot connect, for one
+    return _BY_KIND.get(kind, psycopg.OperationalError)(": ".join(filter(None, parts)))
 
 
 def batch_error(error: BaseException, position: int, results: list[Any], run: int) -> BaseException:

@@ -33,15 +33,15 @@ _LOOK = 1.0
 # Seconds that connections have for their rollback, and a pool for a further connection.
 _ROLLBACK = 5.0
 _FURTHER = 1.0
-# What a session was told by SET, to be said to further ones.
+# What a session was told by SET, to be said to further ones within their transactions: a pooler may be in between.
 _TOLD = """
 SELECT session_user::text, pg_catalog.current_setting('role'),
     ARRAY(SELECT name FROM pg_catalog.pg_settings WHERE source = 'session' ORDER BY name),
     ARRAY(SELECT setting FROM pg_catalog.pg_settings WHERE source = 'session' ORDER BY name)"""
 _TELL = (
-    "SELECT pg_catalog.set_config('session_authorization', $1, false) WHERE session_user <> $1::text",
-    "SELECT pg_catalog.set_config('role', $1, false) WHERE pg_catalog.current_setting('role') <> $1",
-    "SELECT pg_catalog.set_config(name, setting, false) FROM ROWS FROM (pg_catalog.unnest($1::text[]), "
+    "SELECT pg_catalog.set_config('session_authorization', $1, true) WHERE session_user <> $1::text",
+    "SELECT pg_catalog.set_config('role', $1, true) WHERE pg_catalog.current_setting('role') <> $1",
+    "SELECT pg_catalog.set_config(name, setting, true) FROM ROWS FROM (pg_catalog.unnest($1::text[]), "
     "pg_catalog.unnest($2::text[])) AS told (name, setting)",
 )
 _TABLE = """
@@ -67,11 +67,9 @@ def insert_over_further(
         for _ in range(count):
             another = stack.enter_context(connection._another())
             another._connect()
-            for statement, arguments in zip(_TELL, ((user,), (role,), (names, settings))):
-                if arguments[0]:
-                    another.fetch(statement, *arguments, timeout=timeout)
             further.append(another)
-        return insert_over(further, place, rows, columns, returning, timeout)
+        told = list(zip(_TELL, ((user,), (role,), (names, settings))))
+        return insert_over(further, place, rows, columns, returning, timeout, told)
 
 
 def insert_over_lent(
@@ -91,7 +89,7 @@ def insert_over_lent(
         if len(lent) == 1:
             return insert_rows(lent[0], table, rows, columns, schema, returning, timeout)
         place = _find_table(lent[0], table, schema, timeout)
-        return insert_over(lent, place, rows, columns, returning, timeout)
+        return insert_over(lent, place, rows, columns, returning, timeout, [])
 
 
 def _find_table(connection: Connection, table: str, schema: Any, timeout: Any) -> tuple[str, str]:
@@ -103,8 +101,30 @@ def _find_table(connection: Connection, table: str, schema: Any, timeout: Any) -
     return name, table
 
 
+def _insert_over_one(
+    connection: Connection,
+    table: str,
+    rows: Any,
+    columns: Any,
+    schema: str,
+    returning: Any,
+    timeout: Any,
+    told: list[Any],
+) -> Any:
+    with connection.transaction():
+        for statement, arguments in told:
+            connection.fetch(statement, *arguments, timeout=timeout)
+        return insert_rows(connection, table, rows, columns, schema, returning, timeout)
+
+
 def insert_over(
-    connections: Sequence[Connection], place: tuple[str, str], rows: Any, columns: Any, returning: Any, timeout: Any
+    connections: Sequence[Connection],
+    place: tuple[str, str],
+    rows: Any,
+    columns: Any,
+    returning: Any,
+    timeout: Any,
+    told: list[Any],
 ) -> Any:
     schema, table = place
     if columns is None:
@@ -112,11 +132,11 @@ def insert_over(
         columns = list(first) if isinstance(first, Mapping) else None
     target, chosen = table_columns(connections[0], table, schema, columns, timeout)
     if returning is not None and any(map(cannot_be_unnested, chosen)):
-        return insert_rows(connections[0], table, rows, columns, schema, returning, timeout)
+        return _insert_over_one(connections[0], table, rows, columns, schema, returning, timeout, told)
     with Together(connections) as together:
         load = Load(connections, together, target, chosen, returning, timeout)
         try:
-            load.begin()
+            load.begin(told)
             return load.run(rows)
         except BaseException:
             load.abandon()
@@ -175,12 +195,16 @@ class Load:
         self._knotted: _Share | None = None
 
     # --- the steps ---------------------------------------------------------------------------------------------------
-    def begin(self) -> None:
+    def begin(self, told: list[Any]) -> None:
         for share in self._shares:
             share.connection._prepend("BEGIN")
             call = share.connection.fetchval("SELECT pg_catalog.pg_backend_pid()", timeout=self._timeout)
             self._start(share, call, lambda pid, share=share: setattr(share, "pid", pid))
         self._all_ended()
+        for statement, arguments in told:
+            for share in self._shares:
+                self._start(share, share.connection.fetch(statement, *arguments, timeout=self._timeout), None)
+            self._all_ended()
 
     def run(self, rows: Any) -> Any:
         source = _core.PgRowSource(rows)
