@@ -51,6 +51,8 @@ _TELL = (
 _TABLE = """
 SELECT n.nspname::text, c.relname::text, c.relpersistence = 't'
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1::text::regclass"""
+# Which process serves a connection, on which server.
+_SERVED = "SELECT pg_catalog.pg_backend_pid(), EXTRACT(epoch FROM pg_catalog.pg_postmaster_start_time())::float8"
 _KNOTTED = """
 SELECT pid FROM pg_catalog.unnest($1::int[]) AS pid WHERE pg_catalog.pg_blocking_pids(pid) && $2::int[]"""
 _LINE = re.compile(r"^COPY .+?, \w+ (\d+)(?:,|$)", re.M)
@@ -65,6 +67,7 @@ async def insert_over_further(
             "insert_many_unsafe with several connections is not for a transaction block: they would not be part of it"
         )
     user, role, names, settings = await connection.fetchrow(_TOLD, rows=tuple, timeout=timeout)
+    _, server = await connection.fetchrow(_SERVED, rows=tuple, timeout=timeout)
     place = await _find_table(connection, table, schema, timeout)
     async with contextlib.AsyncExitStack() as stack:
         further = []
@@ -73,7 +76,7 @@ async def insert_over_further(
             await another._connect()
             further.append(another)
         told = list(zip(_TELL, ((user,), (role,), (names, settings))))
-        return await insert_over(further, place, rows, columns, returning, timeout, told)
+        return await insert_over(further, place, rows, columns, returning, timeout, told, server)
 
 
 async def insert_over_lent(
@@ -129,11 +132,12 @@ async def insert_over(
     returning: Any,
     timeout: Any,
     told: list[Any],
+    server: float | None = None,
 ) -> Any:
     schema, table = place
     # asyncio only
     if isinstance(rows, AsyncIterable):
-        return await _insert_awaited_over(connections, place, aiter(rows), columns, returning, timeout, told)
+        return await _insert_awaited_over(connections, place, aiter(rows), columns, returning, timeout, told, server)
     # end of asyncio only
     if columns is None:
         first, rows = first_row(rows)
@@ -144,7 +148,7 @@ async def insert_over(
     async with Together(connections) as together:
         load = AsyncLoad(connections, together, target, chosen, returning, timeout)
         try:
-            await load.begin(told)
+            await load.begin(told, server)
             return await load.run(rows)
         except BaseException:
             await load.abandon()
@@ -160,6 +164,7 @@ async def _insert_awaited_over(
     returning: Any,
     timeout: Any,
     told: list[Any],
+    server: float | None = None,
 ) -> Any:
     schema, table = place
     try:
@@ -175,7 +180,7 @@ async def _insert_awaited_over(
     async with Together(connections) as together:
         load = AsyncLoad(connections, together, target, chosen, returning, timeout)
         try:
-            await load.begin(told)
+            await load.begin(told, server)
             return await load.run_awaited(first, rows)
         except BaseException:
             await load.abandon()
@@ -193,11 +198,11 @@ async def _chained(first: list[Any], rows: AsyncIterable[Any]) -> AsyncIterator[
 class _Share:
     """What one connection does for a load."""
 
-    __slots__ = ("connection", "pid", "call", "take", "source", "chunks", "chunk", "found")
+    __slots__ = ("connection", "served", "call", "take", "source", "chunks", "chunk", "found")
 
     def __init__(self, connection: AsyncConnection) -> None:
         self.connection = connection
-        self.pid = 0
+        self.served = (0, 0.0)  # see _SERVED
         self.call: Any = None  # what is under way
         self.take: Any = None  # is given its result
         # What was handed to it: a PgRowSource knows, or (first row, behind the last, how many came back) of each chunk.
@@ -242,12 +247,14 @@ class AsyncLoad:
         self._knotted: _Share | None = None
 
     # --- the steps ---------------------------------------------------------------------------------------------------
-    async def begin(self, told: list[Any]) -> None:
+    async def begin(self, told: list[Any], server: float | None) -> None:
         for share in self._shares:
             share.connection._prepend("BEGIN")
-            call = share.connection.fetchval("SELECT pg_catalog.pg_backend_pid()", timeout=self._timeout)
-            self._start(share, call, lambda pid, share=share: setattr(share, "pid", pid))
+            call = share.connection.fetchrow(_SERVED, rows=tuple, timeout=self._timeout)
+            self._start(share, call, lambda served, share=share: setattr(share, "served", served))
         await self._all_ended()
+        if len({share.served[1] for share in self._shares} | ({server} - {None})) != 1:
+            raise psycopg.OperationalError("the connections of the load have reached different servers: name one host")
         for statement, arguments in told:
             for share in self._shares:
                 self._start(share, share.connection.fetch(statement, *arguments, timeout=self._timeout), None)
@@ -405,10 +412,10 @@ class AsyncLoad:
         idle = [share for share in self._shares if share.call is None]
         if not idle or self._knotted is not None:
             return
-        pids = [share.pid for share in busy], [share.pid for share in idle]
+        pids = [share.served[0] for share in busy], [share.served[0] for share in idle]
         call = self._together.start(idle[0].connection.fetchrow(_KNOTTED, *pids, rows=tuple, timeout=_ROLLBACK))
         await self._together.all([call], _ROLLBACK + 1)
         found = call.result()
         if found is not None:
-            self._knotted = next(share for share in busy if share.pid == found[0])
+            self._knotted = next(share for share in busy if share.served[0] == found[0])
             self._knotted.connection.cancel()

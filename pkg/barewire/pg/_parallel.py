@@ -47,6 +47,8 @@ _TELL = (
 _TABLE = """
 SELECT n.nspname::text, c.relname::text, c.relpersistence = 't'
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1::text::regclass"""
+# Which process serves a connection, on which server.
+_SERVED = "SELECT pg_catalog.pg_backend_pid(), EXTRACT(epoch FROM pg_catalog.pg_postmaster_start_time())::float8"
 _KNOTTED = """
 SELECT pid FROM pg_catalog.unnest($1::int[]) AS pid WHERE pg_catalog.pg_blocking_pids(pid) && $2::int[]"""
 _LINE = re.compile(r"^COPY .+?, \w+ (\d+)(?:,|$)", re.M)
@@ -61,6 +63,7 @@ def insert_over_further(
             "insert_many_unsafe with several connections is not for a transaction block: they would not be part of it"
         )
     user, role, names, settings = connection.fetchrow(_TOLD, rows=tuple, timeout=timeout)
+    _, server = connection.fetchrow(_SERVED, rows=tuple, timeout=timeout)
     place = _find_table(connection, table, schema, timeout)
     with contextlib.ExitStack() as stack:
         further = []
@@ -69,7 +72,7 @@ def insert_over_further(
             another._connect()
             further.append(another)
         told = list(zip(_TELL, ((user,), (role,), (names, settings))))
-        return insert_over(further, place, rows, columns, returning, timeout, told)
+        return insert_over(further, place, rows, columns, returning, timeout, told, server)
 
 
 def insert_over_lent(
@@ -125,6 +128,7 @@ def insert_over(
     returning: Any,
     timeout: Any,
     told: list[Any],
+    server: float | None = None,
 ) -> Any:
     schema, table = place
     if columns is None:
@@ -136,7 +140,7 @@ def insert_over(
     with Together(connections) as together:
         load = Load(connections, together, target, chosen, returning, timeout)
         try:
-            load.begin(told)
+            load.begin(told, server)
             return load.run(rows)
         except BaseException:
             load.abandon()
@@ -146,11 +150,11 @@ def insert_over(
 class _Share:
     """What one connection does for a load."""
 
-    __slots__ = ("connection", "pid", "call", "take", "source", "chunks", "chunk", "found")
+    __slots__ = ("connection", "served", "call", "take", "source", "chunks", "chunk", "found")
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
-        self.pid = 0
+        self.served = (0, 0.0)  # see _SERVED
         self.call: Any = None  # what is under way
         self.take: Any = None  # is given its result
         # What was handed to it: a PgRowSource knows, or (first row, behind the last, how many came back) of each chunk.
@@ -195,12 +199,14 @@ class Load:
         self._knotted: _Share | None = None
 
     # --- the steps ---------------------------------------------------------------------------------------------------
-    def begin(self, told: list[Any]) -> None:
+    def begin(self, told: list[Any], server: float | None) -> None:
         for share in self._shares:
             share.connection._prepend("BEGIN")
-            call = share.connection.fetchval("SELECT pg_catalog.pg_backend_pid()", timeout=self._timeout)
-            self._start(share, call, lambda pid, share=share: setattr(share, "pid", pid))
+            call = share.connection.fetchrow(_SERVED, rows=tuple, timeout=self._timeout)
+            self._start(share, call, lambda served, share=share: setattr(share, "served", served))
         self._all_ended()
+        if len({share.served[1] for share in self._shares} | ({server} - {None})) != 1:
+            raise psycopg.OperationalError("the connections of the load have reached different servers: name one host")
         for statement, arguments in told:
             for share in self._shares:
                 self._start(share, share.connection.fetch(statement, *arguments, timeout=self._timeout), None)
@@ -331,10 +337,10 @@ class Load:
         idle = [share for share in self._shares if share.call is None]
         if not idle or self._knotted is not None:
             return
-        pids = [share.pid for share in busy], [share.pid for share in idle]
+        pids = [share.served[0] for share in busy], [share.served[0] for share in idle]
         call = self._together.start(idle[0].connection.fetchrow(_KNOTTED, *pids, rows=tuple, timeout=_ROLLBACK))
         self._together.all([call], _ROLLBACK + 1)
         found = call.result()
         if found is not None:
-            self._knotted = next(share for share in busy if share.pid == found[0])
+            self._knotted = next(share for share in busy if share.served[0] == found[0])
             self._knotted.connection.cancel()
