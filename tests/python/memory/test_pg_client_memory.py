@@ -4,7 +4,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import psycopg
 import pytest
@@ -99,3 +99,52 @@ def test_event_loops(postgres_conninfo: str) -> None:
                 await lent.fetchval("SELECT 1")
 
     stays_flat(lambda: asyncio.run(use()), rounds=8)
+
+
+def test_loads_over_several_connections(postgres_database: str) -> None:
+    def broken() -> Iterator[tuple[int]]:
+        yield from ((n,) for n in range(20_000))
+        raise LookupError
+
+    async def awaited(stop: int) -> AsyncIterator[tuple[int]]:
+        for n in range(25_000):
+            if n == stop:
+                raise LookupError
+            yield (n,)
+
+    async def use() -> None:
+        async with barewire.pg.AsyncPool(postgres_database, max_size=3) as pool:
+            await pool.insert_many_unsafe("t", [(n,) for n in range(20_000)], connections=3)
+            await pool.insert_many_unsafe("t", awaited(-1), connections=3, returning="n")
+            for source in (broken(), awaited(20_000), [(1,), ("x",)]):
+                with pytest.raises((psycopg.Error, LookupError)):
+                    await pool.insert_many_unsafe("t", source, connections=3)
+
+    def work() -> None:
+        with barewire.pg.connect(postgres_database) as connection:
+            connection.execute("TRUNCATE t")
+            connection.insert_many_unsafe("t", ((n,) for n in range(20_000)), connections=2)
+            connection.insert_many_unsafe("t", [(n,) for n in range(20_000)], connections=2, returning="n")
+            for returning in (None, "n"):
+                for source in (broken(), [(1,), ("x",)]):
+                    refused(lambda: connection.insert_many_unsafe("t", source, connections=2, returning=returning))
+        asyncio.run(use())
+
+    with barewire.pg.connect(postgres_database) as first:
+        first.execute("CREATE TABLE t (n int)")
+    stays_flat(work)
+
+
+def test_a_long_load_over_several_connections_is_never_in_memory(postgres_database: str) -> None:
+    sizes: list[int] = []
+
+    def rows() -> Iterator[tuple[int, str]]:
+        for n in range(600_000):  # 60 MB
+            if n % 100_000 == 50_000:
+                sizes.append(resident())
+            yield n, "x" * 80
+
+    with barewire.pg.connect(postgres_database) as connection:
+        connection.execute("CREATE TABLE t (n int, s text)")
+        assert connection.insert_many_unsafe("t", rows(), connections=3) == 600_000
+    assert sizes[-1] - sizes[1] < MOST, sizes
