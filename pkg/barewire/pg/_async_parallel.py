@@ -74,9 +74,11 @@ async def insert_over_further(
         for _ in range(count):
             another = await stack.enter_async_context(connection._another())
             await another._connect()
+            if (await another.fetchrow(_SERVED, rows=tuple, timeout=timeout))[1] != server:
+                raise _other_servers()
             further.append(another)
         told = list(zip(_TELL, ((user,), (role,), (names, settings))))
-        return await insert_over(further, place, rows, columns, returning, timeout, told, server)
+        return await insert_over(connection, further, place, rows, columns, returning, timeout, told)
 
 
 async def insert_over_lent(
@@ -96,7 +98,11 @@ async def insert_over_lent(
         if len(lent) == 1:
             return await insert_rows(lent[0], table, rows, columns, schema, returning, timeout)
         place = await _find_table(lent[0], table, schema, timeout)
-        return await insert_over(lent, place, rows, columns, returning, timeout, [])
+        return await insert_over(lent[0], lent, place, rows, columns, returning, timeout, [])
+
+
+def _other_servers() -> psycopg.OperationalError:
+    return psycopg.OperationalError("the connections of the load have reached different servers: name one host")
 
 
 async def _find_table(connection: AsyncConnection, table: str, schema: Any, timeout: Any) -> tuple[str, str]:
@@ -125,6 +131,7 @@ async def _insert_over_one(
 
 
 async def insert_over(
+    asked: AsyncConnection,
     connections: Sequence[AsyncConnection],
     place: tuple[str, str],
     rows: Any,
@@ -132,23 +139,23 @@ async def insert_over(
     returning: Any,
     timeout: Any,
     told: list[Any],
-    server: float | None = None,
 ) -> Any:
+    """`asked`: knows names and types as the session does that the rows are given to. `told`: settings of that session."""
     schema, table = place
     # asyncio only
     if isinstance(rows, AsyncIterable):
-        return await _insert_awaited_over(connections, place, aiter(rows), columns, returning, timeout, told, server)
+        return await _insert_awaited_over(asked, connections, place, aiter(rows), columns, returning, timeout, told)
     # end of asyncio only
     if columns is None:
         first, rows = first_row(rows)
         columns = list(first) if isinstance(first, Mapping) else None
-    target, chosen = await table_columns(connections[0], table, schema, columns, timeout)
+    target, chosen = await table_columns(asked, table, schema, columns, timeout)
     if returning is not None and any(map(cannot_be_unnested, chosen)):
         return await _insert_over_one(connections[0], table, rows, columns, schema, returning, timeout, told)
     async with Together(connections) as together:
         load = AsyncLoad(connections, together, target, chosen, returning, timeout)
         try:
-            await load.begin(told, server)
+            await load.begin(told)
             return await load.run(rows)
         except BaseException:
             await load.abandon()
@@ -157,6 +164,7 @@ async def insert_over(
 
 # asyncio only
 async def _insert_awaited_over(
+    asked: AsyncConnection,
     connections: Sequence[AsyncConnection],
     place: tuple[str, str],
     rows: Any,
@@ -164,7 +172,6 @@ async def _insert_awaited_over(
     returning: Any,
     timeout: Any,
     told: list[Any],
-    server: float | None = None,
 ) -> Any:
     schema, table = place
     try:
@@ -173,14 +180,14 @@ async def _insert_awaited_over(
         first = []
     if columns is None and first and isinstance(first[0], Mapping):
         columns = list(first[0])
-    target, chosen = await table_columns(connections[0], table, schema, columns, timeout)
+    target, chosen = await table_columns(asked, table, schema, columns, timeout)
     if returning is not None and any(map(cannot_be_unnested, chosen)):
         rows = _chained(first, rows)
         return await _insert_over_one(connections[0], table, rows, columns, schema, returning, timeout, told)
     async with Together(connections) as together:
         load = AsyncLoad(connections, together, target, chosen, returning, timeout)
         try:
-            await load.begin(told, server)
+            await load.begin(told)
             return await load.run_awaited(first, rows)
         except BaseException:
             await load.abandon()
@@ -247,14 +254,14 @@ class AsyncLoad:
         self._knotted: _Share | None = None
 
     # --- the steps ---------------------------------------------------------------------------------------------------
-    async def begin(self, told: list[Any], server: float | None) -> None:
+    async def begin(self, told: list[Any]) -> None:
         for share in self._shares:
             share.connection._prepend("BEGIN")
             call = share.connection.fetchrow(_SERVED, rows=tuple, timeout=self._timeout)
             self._start(share, call, lambda served, share=share: setattr(share, "served", served))
         await self._all_ended()
-        if len({share.served[1] for share in self._shares} | ({server} - {None})) != 1:
-            raise psycopg.OperationalError("the connections of the load have reached different servers: name one host")
+        if len({share.served[1] for share in self._shares}) != 1:
+            raise _other_servers()
         for statement, arguments in told:
             for share in self._shares:
                 self._start(share, share.connection.fetch(statement, *arguments, timeout=self._timeout), None)

@@ -70,9 +70,11 @@ def insert_over_further(
         for _ in range(count):
             another = stack.enter_context(connection._another())
             another._connect()
+            if (another.fetchrow(_SERVED, rows=tuple, timeout=timeout))[1] != server:
+                raise _other_servers()
             further.append(another)
         told = list(zip(_TELL, ((user,), (role,), (names, settings))))
-        return insert_over(further, place, rows, columns, returning, timeout, told, server)
+        return insert_over(connection, further, place, rows, columns, returning, timeout, told)
 
 
 def insert_over_lent(
@@ -92,7 +94,11 @@ def insert_over_lent(
         if len(lent) == 1:
             return insert_rows(lent[0], table, rows, columns, schema, returning, timeout)
         place = _find_table(lent[0], table, schema, timeout)
-        return insert_over(lent, place, rows, columns, returning, timeout, [])
+        return insert_over(lent[0], lent, place, rows, columns, returning, timeout, [])
+
+
+def _other_servers() -> psycopg.OperationalError:
+    return psycopg.OperationalError("the connections of the load have reached different servers: name one host")
 
 
 def _find_table(connection: Connection, table: str, schema: Any, timeout: Any) -> tuple[str, str]:
@@ -121,6 +127,7 @@ def _insert_over_one(
 
 
 def insert_over(
+    asked: Connection,
     connections: Sequence[Connection],
     place: tuple[str, str],
     rows: Any,
@@ -128,19 +135,19 @@ def insert_over(
     returning: Any,
     timeout: Any,
     told: list[Any],
-    server: float | None = None,
 ) -> Any:
+    """`asked`: knows names and types as the session does that the rows are given to. `told`: settings of that session."""
     schema, table = place
     if columns is None:
         first, rows = first_row(rows)
         columns = list(first) if isinstance(first, Mapping) else None
-    target, chosen = table_columns(connections[0], table, schema, columns, timeout)
+    target, chosen = table_columns(asked, table, schema, columns, timeout)
     if returning is not None and any(map(cannot_be_unnested, chosen)):
         return _insert_over_one(connections[0], table, rows, columns, schema, returning, timeout, told)
     with Together(connections) as together:
         load = Load(connections, together, target, chosen, returning, timeout)
         try:
-            load.begin(told, server)
+            load.begin(told)
             return load.run(rows)
         except BaseException:
             load.abandon()
@@ -199,14 +206,14 @@ class Load:
         self._knotted: _Share | None = None
 
     # --- the steps ---------------------------------------------------------------------------------------------------
-    def begin(self, told: list[Any], server: float | None) -> None:
+    def begin(self, told: list[Any]) -> None:
         for share in self._shares:
             share.connection._prepend("BEGIN")
             call = share.connection.fetchrow(_SERVED, rows=tuple, timeout=self._timeout)
             self._start(share, call, lambda served, share=share: setattr(share, "served", served))
         self._all_ended()
-        if len({share.served[1] for share in self._shares} | ({server} - {None})) != 1:
-            raise psycopg.OperationalError("the connections of the load have reached different servers: name one host")
+        if len({share.served[1] for share in self._shares}) != 1:
+            raise _other_servers()
         for statement, arguments in told:
             for share in self._shares:
                 self._start(share, share.connection.fetch(statement, *arguments, timeout=self._timeout), None)

@@ -359,6 +359,22 @@ async def test_further_connections_have_the_settings_of_the_session(session: Any
     assert await session.insert_many_unsafe("t", rows(first=ROWS), schema_name=schema, connections=2) == ROWS
 
 
+async def test_types_are_those_that_the_session_sees(session: Any, witness: psycopg.Connection[Any]) -> None:
+    schema = witness.execute("SELECT current_schema").fetchone()[0]  # type: ignore[index]
+    witness.execute(f"CREATE SCHEMA {schema}_other")
+    try:
+        for place, name in ((schema, "sad"), (f"{schema}_other", "ok")):
+            witness.execute(f"CREATE TYPE {place}.mood AS ENUM ('{name}'); CREATE TABLE {place}.t (n int, m {place}.mood, a int[])")
+        await session.execute(f"SET search_path = {schema}_other, {schema}")
+        for returning in (None, ["n", "m"], ["a"]):
+            await session.insert_many_unsafe("t", [(n, "ok", [n]) for n in range(ROWS)], returning=returning, connections=2)
+            await session.insert_many_unsafe("t", [{"n": n, "m": "ok"} for n in range(ROWS)], returning=returning, connections=2)
+        count = witness.execute(f"SELECT count(*) FROM {schema}_other.t WHERE m = 'ok'").fetchone()
+        assert count == (6 * ROWS,) and witness.execute(f"SELECT count(*) FROM {schema}.t").fetchone() == (0,)
+    finally:
+        witness.execute(f"SET client_min_messages = error; DROP SCHEMA {schema}_other CASCADE")
+
+
 async def test_further_connections_have_the_role_of_the_session(session: Any, table: psycopg.Connection[Any]) -> None:
     role = "r_" + table.execute("SELECT current_schema").fetchone()[0]  # type: ignore[index]
     table.execute(f"CREATE ROLE {role}; ALTER TABLE t ADD who text DEFAULT current_user")
