@@ -1,6 +1,8 @@
 // The cache of statements: by itself, and against what a server has.
 #include "net/pg/statement_cache.h"
 
+#include <algorithm>
+
 #include "net/pg/live.h"
 
 using namespace barewire::test;
@@ -51,6 +53,23 @@ TEST_CASE("equal keys are one statement, different keys never", "[pg]") {
     }
     CHECK(cache.size() == 1000);
     CHECK(cache.misses == 1500);
+}
+
+TEST_CASE("no two connections give the same name: poolers let sessions meet each other's statements", "[pg]") {
+    std::vector<std::string> names;
+    for (int i = 0; i < 200; ++i) {
+        StatementCache cache;
+        cache.size_limit = 2;
+        for (const char* text : {"a", "b"}) {
+            Statement* statement = cache.acquire(key_of(text));
+            REQUIRE(cache.name(*statement));
+            names.push_back(statement->name);
+            cache.release(*statement);
+        }
+    }
+    std::sort(names.begin(), names.end());
+    CHECK(std::adjacent_find(names.begin(), names.end()) == names.end());
+    CHECK(names.front().size() < 64);
 }
 
 TEST_CASE("the least recently used statement leaves, but not while it is in use", "[pg]") {
