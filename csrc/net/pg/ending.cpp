@@ -44,7 +44,7 @@ bool Connection::roll_back(Execution& execution) noexcept {
 
 // Sends it once more, from an item on; nothing of it is under way. False: it may not, or does not want to.
 bool Connection::repeat(Execution& execution, std::size_t from) noexcept {
-    if (execution.repeated_ || (execution.discarding_ && !execution.refused_)) return false;
+    if (!execution.may_repeat() || (execution.discarding_ && !execution.refused_)) return false;
     // Unless nothing was sent: a BEGIN that waits for the next operation is not meant for this one.
     const bool untouched = execution.refused_ && execution.items_ == 0;
     if (!untouched && (maybe_open_ || !begin_.empty())) return false;
@@ -56,9 +56,12 @@ bool Connection::repeat(Execution& execution, std::size_t from) noexcept {
     }
     release_statements(execution);
     execution.error.reset();
+    const bool repeated = execution.repeated_ || !execution.hit_;
+    const auto hits = static_cast<std::uint8_t>(execution.hits_ + execution.hit_);
     execution.start_anew();
     execution.items_ = from;
-    execution.repeated_ = true;
+    execution.repeated_ = repeated;
+    execution.hits_ = hits;
     execution.discarding_ = false;
     if (barrier_ == &execution) barrier_ = nullptr;
     if (execution.queued_) return true;

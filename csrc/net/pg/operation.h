@@ -204,6 +204,11 @@ private:
     bool failed_ = false;
     bool repeatable_ = false;      // failed in a way that a second attempt mends
     bool repeated_ = false;
+    // It was hit by a cancel request that may have been meant for another operation: that does not use up its second attempt.
+    bool hit_ = false;
+    std::uint8_t hits_ = 0;
+    static constexpr std::uint8_t most_hits = 16;
+    bool may_repeat() const noexcept { return hit_ ? hits_ < most_hits : !repeated_; }
     bool refused_ = false;         // said Next::anew after something was sent
     bool begun_ = false;
     std::uint8_t rollbacks_ = 0;   // how often ROLLBACK was sent
@@ -221,8 +226,8 @@ private:
         use_errors_.clear();
         held_.clear();
         items_ = 0;
-        kept_ = failed_ = repeatable_ = repeated_ = refused_ = begun_ = false;
-        rollbacks_ = 0;
+        kept_ = failed_ = repeatable_ = repeated_ = hit_ = refused_ = begun_ = false;
+        rollbacks_ = hits_ = 0;
         for (std::size_t i = 0; i < use_count; ++i) uses[i].fresh = false;
     }
 };

@@ -244,7 +244,8 @@ void Connection::errored(PGresult* result) noexcept {
             }
             execution.failed_use = front.item;
             // Meant for another operation of this connection.
-            execution.repeatable_ = is(libpq_->PQresultErrorField_(result, PG_DIAG_SQLSTATE), "57014") && may_be_stray();
+            execution.repeatable_ = execution.hit_ =
+                is(libpq_->PQresultErrorField_(result, PG_DIAG_SQLSTATE), "57014") && may_be_stray();
         }
         // Of a constraint that is only checked when the item's transaction ends, or of a statement that was known before.
         if ((front.what == Sent::sync || front.what == Sent::prepare) && execution.separate &&
@@ -280,10 +281,10 @@ void Connection::item_errored(Execution& execution, PGresult* result) noexcept {
         repeatable = true;
     } else if (is(state, "57014") && may_be_stray()) {
         // The request was meant for another operation of this connection.
-        repeatable = true;
+        repeatable = execution.hit_ = true;
     }
     if (execution.separate) {
-        if (repeatable && !execution.repeated_ && !maybe_open_) {
+        if (repeatable && execution.may_repeat() && !maybe_open_) {
             try {
                 execution.held_.push_back({front.item, OwnedResult()});
                 execution.held_.back().error = OwnedResult(*libpq_, result);
