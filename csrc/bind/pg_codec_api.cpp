@@ -297,6 +297,24 @@ PyMethodDef methods[] = {
     {nullptr, nullptr, 0, nullptr},
 };
 
+PyObject* record_again(PyObject* module, PyObject* const* arguments, Py_ssize_t given) {
+    if (given != 2) {
+        PyErr_Format(PyExc_TypeError, "pg_record expected 2 arguments, got %zd", given);
+        return nullptr;
+    }
+    try {
+        return walk::record_again(state_of_module(module).pg_kinds, arguments[0], arguments[1]).release();
+    } catch (const std::bad_alloc&) {
+        return PyErr_NoMemory();
+    }
+}
+
+PyMethodDef functions[] = {
+    {"pg_record", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(&record_again)), METH_FASTCALL,
+     PyDoc_STR("pg_record($module, names, values, /)\n--\n\nThe Record that was pickled or copied.")},
+    {nullptr, nullptr, 0, nullptr},
+};
+
 PyType_Slot slots[] = {
     {Py_tp_doc, const_cast<char*>("PgCodec()\n--\n\nTypes and settings of a PostgreSQL session.")},
     {Py_tp_new, reinterpret_cast<void*>(&create)},
@@ -336,7 +354,8 @@ PgCodec* pg_codec_of(ModuleState& state, PyObject* object) {
 PgCodec& pg_codec_of_self(PyObject* self) noexcept { return codec_of(self); }
 
 bool add_pg_codec(PyObject* module, ModuleState& state) {
-    return walk::add_pg_record(module, state.pg_kinds) && add_type(module, spec, state.pg_codec_type);
+    return walk::add_pg_record(module, state.pg_kinds) && add_type(module, spec, state.pg_codec_type) &&
+           PyModule_AddFunctions(module, functions) == 0;
 }
 
 }  // namespace barewire::bind

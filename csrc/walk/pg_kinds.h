@@ -28,6 +28,7 @@ struct PgKinds {
     py::Ref json_loads, json_dumps, zone_info;
     // ours
     py::Ref record;                              // the heap type of pg_record.h
+    py::Ref record_keys;                         // of the record that came out of a pickle last
 
     // Classes that are built and read without their __init__ where their layout is the known one.
     py::SlotClass uuid_slots;                    // int, is_safe

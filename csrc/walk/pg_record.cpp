@@ -2,6 +2,7 @@
 #include "walk/pg_record.h"
 
 #include <cstddef>
+#include <utility>
 
 #include "py/compat.h"
 
@@ -170,7 +171,17 @@ PyObject* get(PyObject* self, PyObject* const* arguments, Py_ssize_t given) {
     return Ref::share(given == 2 ? arguments[1] : Py_None).release();
 }
 
+// For pickle and copy: barewire._core.pg_record(names, values). The names are one object for all records of a result, so a
+// pickle holds them once.
+PyObject* reduce(PyObject* self, PyObject*) {
+    PyObject* module = PyType_GetModule(Py_TYPE(self));
+    Ref maker = module ? Ref::steal(PyObject_GetAttrString(module, "pg_record")) : Ref();
+    Ref values = maker ? as_tuple(self) : Ref();
+    return values ? Py_BuildValue("O(OO)", maker.get(), names_of(self), values.get()) : nullptr;
+}
+
 PyMethodDef methods[] = {
+    {"__reduce__", &reduce, METH_NOARGS, nullptr},
     {"keys", &keys, METH_NOARGS, PyDoc_STR("keys($self, /)\n--\n\nAn iterator over the names of the columns.")},
     {"values", &values, METH_NOARGS, PyDoc_STR("values($self, /)\n--\n\nAn iterator over the values.")},
     {"items", &items, METH_NOARGS, PyDoc_STR("items($self, /)\n--\n\nAn iterator over pairs of name and value.")},
@@ -206,17 +217,22 @@ PyType_Spec spec = {
     slots,
 };
 
+Ref make_positions(const std::vector<Ref>& names) {
+    Ref positions = Ref::steal(PyDict_New());
+    for (std::size_t i = 0; positions && i < names.size(); ++i) {
+        Ref position = Ref::steal(PyLong_FromSize_t(i));
+        if (!position || PyDict_SetItem(positions.get(), names[i].get(), position.get()) < 0) return {};
+    }
+    return positions;
+}
+
 }  // namespace
 
 Ref make_record_keys(const std::vector<Ref>& names) {
     Ref tuple = Ref::steal(PyTuple_New(static_cast<Py_ssize_t>(names.size())));
-    Ref positions = Ref::steal(PyDict_New());
-    if (!tuple || !positions) return {};
-    for (std::size_t i = 0; i < names.size(); ++i) {
-        Ref position = Ref::steal(PyLong_FromSize_t(i));
-        if (!position || PyDict_SetItem(positions.get(), names[i].get(), position.get()) < 0) return {};
-        PyTuple_SET_ITEM(tuple.get(), static_cast<Py_ssize_t>(i), names[i].shared());
-    }
+    Ref positions = tuple ? make_positions(names) : Ref();
+    if (!positions) return {};
+    for (std::size_t i = 0; i < names.size(); ++i) PyTuple_SET_ITEM(tuple.get(), static_cast<Py_ssize_t>(i), names[i].shared());
     return Ref::steal(PyTuple_Pack(2, tuple.get(), positions.get()));
 }
 
@@ -231,6 +247,38 @@ PyObject* new_record(const PgKinds& kinds, PyObject* keys, Py_ssize_t count) {
     record->keys = Ref::share(keys).release();
     for (Py_ssize_t i = 0; i < count; ++i) record->values[i] = nullptr;
     return reinterpret_cast<PyObject*>(record);
+}
+
+Ref record_again(PgKinds& kinds, PyObject* names, PyObject* values) {
+    if (!PyTuple_CheckExact(names) || !PyTuple_CheckExact(values)) {
+        PyErr_SetString(PyExc_TypeError, "names and values must be tuples");
+        return {};
+    }
+    const Py_ssize_t count = PyTuple_GET_SIZE(names);
+    if (PyTuple_GET_SIZE(values) != count) {
+        PyErr_Format(PyExc_ValueError, "%zd names for %zd values", count, PyTuple_GET_SIZE(values));
+        return {};
+    }
+    if (!kinds.record_keys || PyTuple_GET_ITEM(kinds.record_keys.get(), 0) != names) {
+        std::vector<Ref> held;
+        for (Py_ssize_t i = 0; i < count; ++i) {
+            PyObject* name = PyTuple_GET_ITEM(names, i);
+            if (!PyUnicode_CheckExact(name)) {
+                PyErr_Format(PyExc_TypeError, "names must be str, not %.200s", Py_TYPE(name)->tp_name);
+                return {};
+            }
+            held.push_back(Ref::share(name));
+        }
+        Ref positions = make_positions(held);
+        Ref keys = positions ? Ref::steal(PyTuple_Pack(2, names, positions.get())) : Ref();
+        if (!keys) return {};
+        kinds.record_keys = std::move(keys);
+    }
+    Ref made = Ref::steal(new_record(kinds, kinds.record_keys.get(), count));
+    if (!made) return {};
+    for (Py_ssize_t i = 0; i < count; ++i) record_values(made.get())[i] = Ref::share(PyTuple_GET_ITEM(values, i)).release();
+    PyObject_GC_Track(made.get());
+    return made;
 }
 
 PyObject** record_values(PyObject* record) noexcept { return record_of(record)->values; }

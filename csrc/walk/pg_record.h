@@ -18,6 +18,8 @@ py::Ref make_record_keys(const std::vector<py::Ref>& names);
 
 // A record with `count` unset values, not tracked by the garbage collector; nullptr with MemoryError set.
 PyObject* new_record(const PgKinds& kinds, PyObject* keys, Py_ssize_t count);
+// One of pickle or copy: with these names and values, both tuples. Empty with a Python error set.
+py::Ref record_again(PgKinds& kinds, PyObject* names, PyObject* values);
 // Where its values stand; each takes over a reference.
 PyObject** record_values(PyObject* record) noexcept;
 

@@ -1,9 +1,11 @@
 # Run as a program: repeats one named call of PgCodec many times and prints how references and memory moved. No assertions.
 """Usage: python pg_leak_cases.py NAME COUNT. What is printed is said in leak_run.py."""
+import copy
 import datetime as dt
 import enum
 import ipaddress
 import json
+import pickle
 import uuid
 from collections import UserDict
 from decimal import Decimal
@@ -51,6 +53,7 @@ ROW = tuple(COLUMNS.values())
 LONG = Decimal("1234567890123456789012345678901234567890.5"), Decimal(10) ** 100
 DICT = dict(zip(NAMES, ROW))
 STREAM = codec.encode_rows(OIDS, NAMES, [ROW])
+PLAIN = codec.encode_rows([23, 25], ["a", "b"], [(1, VALUE), (2, None)])
 FIELDS = [(oid, codec.encode(oid, value)) for oid, value in COLUMNS.items()]
 INSTANT = codec.encode(1184, COLUMNS[1184])
 WRONG = object()
@@ -78,6 +81,7 @@ CASES = {
     "rows_there_and_back": lambda: codec.decode_rows(OIDS, NAMES, codec.encode_rows(OIDS, NAMES, [ROW])),
     "dicts_there_and_back": lambda: codec.decode_rows(OIDS, NAMES, codec.encode_rows(OIDS, NAMES, [DICT, UserDict(DICT)]), "dicts"),
     "records_there_and_back": lambda: codec.encode_rows(OIDS, NAMES, codec.decode_rows(OIDS, NAMES, STREAM, "records")),
+    "records_pickled": lambda: pickle.loads(pickle.dumps(copy.deepcopy(codec.decode_rows([23, 25], ["a", "b"], PLAIN, "records")))),
     "columns": lambda: codec.encode_columns(OIDS, NAMES, [DICT, ROW]),
     "values_cut": values_cut,
     "wrong_values": wrong_values,

@@ -13,7 +13,7 @@ COUNT = 1_000_000 if os.environ.get("BAREWIRE_LONG") == "1" else 100_000
 # These walk a document of every type, or build options: some ten microseconds per call.
 SLOW = {
     "decode_raw", "decode_registry", "decode_mapped", "options", "encode_many", "encode_many_refused", "rows_there_and_back", "values_cut",
-    "dicts_there_and_back", "records_there_and_back", "columns", "add_types",
+    "dicts_there_and_back", "records_there_and_back", "records_pickled", "columns", "add_types",
 }
 
 

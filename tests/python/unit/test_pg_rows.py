@@ -1,14 +1,17 @@
 # Rows in and out without a server: shapes, Record, errors that name row and column, rows that change while they are read.
 from __future__ import annotations
 
+import copy
 import gc
 import json
+import pickle
 from collections import OrderedDict, UserDict, namedtuple
 from collections.abc import Iterator
 
 import psycopg
 import pytest
 
+from barewire import _core
 from barewire._core import PgCodec, Record
 
 INT4, TEXT, JSONB, NUMERIC, INT4_ARRAY, COMPOSITE = 23, 25, 3802, 1700, 1007, 20000
@@ -65,6 +68,36 @@ def test_record(codec: PgCodec, stream: bytes) -> None:
             failing()
     with pytest.raises((TypeError, AttributeError)):
         record.number = 2
+
+
+@pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
+def test_records_can_be_pickled(codec: PgCodec, stream: bytes, protocol: int) -> None:
+    records = codec.decode_rows(OIDS, NAMES, stream, "records")
+    again = pickle.loads(pickle.dumps(records, protocol))
+    assert again == records and [type(record) for record in again] == [Record] * 3
+    assert [dict(record) for record in again] == [dict(record) for record in records] and again[0].text == "one"
+    assert repr(again) == repr(records) and hash(again[0]) == hash(records[0])
+    assert pickle.dumps(records, protocol).count(b"number") == 1  # the names once
+    for names in (["x", "x"], []):
+        (same,) = codec.decode_rows(OIDS[:len(names)], names, codec.encode_rows(OIDS[:len(names)], names or [], [(1, "a")[:len(names)]]), "records")
+        assert dict(pickle.loads(pickle.dumps(same, protocol)).items()) == dict(same.items())
+
+
+def test_records_can_be_copied(codec: PgCodec) -> None:
+    (record,) = codec.decode_rows([INT4_ARRAY], ["list"], codec.encode_rows([INT4_ARRAY], ["list"], [([1, 2],)]), "records")
+    shallow, deep = copy.copy(record), copy.deepcopy(record)
+    assert type(shallow) is type(deep) is Record and shallow == deep == record
+    assert shallow.list is record.list and deep.list is not record.list
+    record.list.append(record)  # a ring
+    assert copy.deepcopy(record).list[2].list[2] is not record and pickle.loads(pickle.dumps([shallow]))[0].list[0] == 1
+    assert gc.is_tracked(deep)
+    record.list.clear()
+
+
+@pytest.mark.parametrize("arguments", [(), ((),), (["a"], (1,)), (("a",), [1]), (("a",), ()), ((1,), (1,)), ((b"a",), (1,)), (None, None)])
+def test_records_from_wrong_pickles(arguments: tuple) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        _core.pg_record(*arguments)
 
 
 def test_a_record_is_a_row_again(codec: PgCodec, stream: bytes) -> None:
