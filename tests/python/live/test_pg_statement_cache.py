@@ -142,6 +142,41 @@ async def test_a_changed_table_is_described_once_more(face: str, libpq: str, pg_
         await made.close()
 
 
+async def test_a_changed_parameter_type(session: Any, witness: psycopg.Connection[Any]) -> None:
+    witness.execute("CREATE TABLE t (n int)")
+    await session.execute("INSERT INTO t VALUES ($1)", 1)
+    witness.execute("ALTER TABLE t ALTER n TYPE text")
+    # The parameter keeps the type that it was prepared with until the statement is prepared again.
+    try:
+        await session.execute("INSERT INTO t VALUES ($1)", "two")
+    except (psycopg.DataError, psycopg.ProgrammingError):
+        await session.execute("DEALLOCATE ALL")
+        await session.execute("INSERT INTO t VALUES ($1)", "two")
+    assert await session.fetch("SELECT n FROM t ORDER BY 1") == [("1",), ("two",)]
+
+
+@pytest.mark.parametrize("way", ["batch", "executemany", "separate"])
+async def test_a_changed_table_in_other_ways(session: Any, witness: psycopg.Connection[Any], way: str) -> None:
+    witness.execute("CREATE TABLE t AS SELECT 1 AS n")
+    query = "SELECT * FROM t WHERE n = $1"
+    assert await session.fetch(query, 1) == [(1,)]
+    witness.execute("ALTER TABLE t ADD s text")
+    if way == "executemany":
+        await session.executemany(query, [(1,), (2,)])
+    else:
+        batch = session.batch(transaction=way == "batch")
+        batch.fetchval("SELECT 5")
+        batch.fetch(query, 1)
+        batch.fetchval("SELECT 6")
+        if way == "batch":
+            assert await batch.run() == [5, [(1, None)], 6]
+        else:  # the others were run, so it is not run again
+            with pytest.raises(errors.FeatureNotSupported) as raised:
+                await batch.run()
+            assert raised.value.batch_results[::2] == [5, 6]
+    assert await session.fetch(query, 1) == [(1, None)]
+
+
 async def test_reported_inside_a_transaction(session: Any, witness: psycopg.Connection[Any]) -> None:
     witness.execute("CREATE TABLE t AS SELECT 1 AS n")
     await session.fetch("SELECT * FROM t")
