@@ -10,6 +10,7 @@
 #include "bind/pg_plan.h"
 #include "bind/pg_types.h"
 #include "bind/pg_wait.h"
+#include "net/pg/statement_text.h"
 #include "py/compat.h"
 
 namespace barewire::bind {
@@ -160,7 +161,7 @@ bool PgSession::usable() {
 
 void PgSession::submit(net::pg::Operation& operation, net::Reactor& loop, std::string_view text) noexcept {
     if (shared) {
-        shared->submit(operation, pipelining && net::pg::SharedConnections::shareable(text));
+        shared->submit(operation, pipelining && net::pg::leaves_nothing_behind(text));
     } else {
         link->submit(operation, loop);
     }

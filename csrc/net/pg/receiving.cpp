@@ -7,6 +7,7 @@
 
 #include "net/pg/connection.h"
 #include "net/pg/libpq.h"
+#include "net/pg/statement_text.h"
 
 namespace barewire::net::pg {
 
@@ -280,8 +281,13 @@ void Connection::item_errored(Execution& execution, PGresult* result) noexcept {
         }
         repeatable = true;
     } else if (is(state, "57014") && may_be_stray()) {
-        // The request was meant for another operation of this connection.
-        repeatable = execution.hit_ = true;
+        // The request was meant for another operation of this connection. CALL or DO may have committed something.
+        repeatable = true;
+        for (std::size_t i = 0; i < execution.use_count; ++i) {
+            const StatementKey& key = execution.uses[i].key;
+            repeatable = repeatable && leaves_nothing_behind({key.text, key.size});
+        }
+        execution.hit_ = repeatable;
     }
     if (execution.separate) {
         if (repeatable && execution.may_repeat() && !maybe_open_) {

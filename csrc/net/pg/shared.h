@@ -21,9 +21,6 @@ public:
     SharedConnections(std::shared_ptr<ConnectionPool> pool, Reactor& reactor, std::uint32_t limit, Clock::duration timeout);
     ~SharedConnections();
 
-    // Whether a statement may share a connection: it can neither begin a transaction nor leave anything behind but rows.
-    static bool shareable(std::string_view text) noexcept;
-
     // Autocommit. `shared` false: it gets a connection of its own, which is reset behind it (whatever kind it is). Its
     // completed() is called, possibly inside.
     void submit(Operation& operation, bool shared) noexcept;

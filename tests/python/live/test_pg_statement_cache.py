@@ -142,19 +142,6 @@ async def test_a_changed_table_is_described_once_more(face: str, libpq: str, pg_
         await made.close()
 
 
-async def test_a_changed_parameter_type(session: Any, witness: psycopg.Connection[Any]) -> None:
-    witness.execute("CREATE TABLE t (n int)")
-    await session.execute("INSERT INTO t VALUES ($1)", 1)
-    witness.execute("ALTER TABLE t ALTER n TYPE text")
-    # The parameter keeps the type that it was prepared with until the statement is prepared again.
-    try:
-        await session.execute("INSERT INTO t VALUES ($1)", "two")
-    except (psycopg.DataError, psycopg.ProgrammingError):
-        await session.execute("DEALLOCATE ALL")
-        await session.execute("INSERT INTO t VALUES ($1)", "two")
-    assert await session.fetch("SELECT n FROM t ORDER BY 1") == [("1",), ("two",)]
-
-
 @pytest.mark.parametrize("way", ["batch", "executemany", "separate"])
 async def test_a_changed_table_in_other_ways(session: Any, witness: psycopg.Connection[Any], way: str) -> None:
     witness.execute("CREATE TABLE t AS SELECT 1 AS n")

@@ -1,5 +1,6 @@
 // Single statements of many tasks over few connections of a pool.
 #include "net/pg/shared.h"
+#include "net/pg/statement_text.h"
 
 #include <algorithm>
 
@@ -26,7 +27,7 @@ struct Shared {
 }  // namespace
 
 TEST_CASE("which statements may share a connection", "[pg]") {
-    const auto shareable = [](const char* text) { return SharedConnections::shareable(text); };
+    const auto shareable = [](const char* text) { return leaves_nothing_behind(text); };
     CHECK(shareable("select 1"));
     CHECK(shareable("  \n\tSELECT 1"));
     CHECK(shareable("-- why\nInsert into t values (1)"));
